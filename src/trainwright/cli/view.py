@@ -84,7 +84,7 @@ def spark(values: Sequence[float | None], room: int) -> str:
     there = sorted(each for each in values if each is not None)
     if not there:
         return "no valid sample"
-    low, high, middle = there[0], there[-1], there[len(there) // 2]
+    low, high, middle = min(there[0], 0.0) if there[0] >= 0 else there[0], there[-1], there[len(there) // 2]
     room = min(room, len(values))
     drawn = []
     for place in range(room):

@@ -13,7 +13,6 @@ from trainwright.report.charts.axes import Axis
 from trainwright.report.charts.traces import (
     BOTTOM,
     HEAT,
-    LANE,
     LEFT,
     RIGHT,
     WIDTH,
@@ -27,6 +26,7 @@ from trainwright.report.charts.traces import (
     draw_time,
     draw_trace,
     end_of,
+    lanes,
     lay_out,
     sheet_of,
     thin,
@@ -36,6 +36,8 @@ from trainwright.report.markup import Content, Markup, note, scroll, tag
 
 MOST = 32
 """Traces that are drawn."""
+LONGEST_PAPER = 60.0
+"""Seconds that fit on squared paper."""
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -101,7 +103,7 @@ class Traces(Block):
     @property
     def is_paper(self) -> bool:
         """Whether it is drawn on squared paper."""
-        return self.paper and bool(self.traces) and all(each.unit == "mV" for each in self.traces)
+        return self.paper and self.seconds <= LONGEST_PAPER and bool(self.traces) and all(each.unit == "mV" for each in self.traces)
 
     def draw(self, sheet: Sheet) -> Content:
         """The picture, in a box that scrolls sideways where it would become too small, and the player."""
@@ -112,7 +114,8 @@ class Traces(Block):
         if not self.traces and not self.heats:
             raise CannotDraw("there is no trace and no spectrum")
         time = Axis(self.start, self.start + self.seconds, LEFT, WIDTH - RIGHT)
-        top = float(LANE) if self.marks else 4.0
+        given = [(each.at, each.name, each.style) for each in self.marks]
+        top = lanes(given) or 4.0
         shown = [(each.name, _scaled(each), each.unit, each.shade) for each in self.traces[:MOST]]
         rows = lay_out(shown, self.seconds, self.is_paper, top) if shown else []
         middle = end_of(rows) if rows else top
@@ -121,12 +124,12 @@ class Traces(Block):
         behind = draw_paper(time, top, middle, rows[0].height) if self.is_paper else None
         shades = [draw_shade(row.shade, row.top, edge) for row, edge in zip(rows, edges, strict=True)]
         shades.append(draw_shade(self.shade, top, middle) if self.shade else None)
-        marks = draw_marks([(each.at, each.name, each.style) for each in self.marks], time, 0, middle)
+        marks = draw_marks(given, time, middle)
         heats = [draw_heat(each.levels, _three(each), each.name, middle + 4 + HEAT * place) for place, each in enumerate(self.heats)]
         over = [
             draw_shade(each.shade, middle + HEAT * place, middle + HEAT * place + 4) for place, each in enumerate(self.heats) if each.shade
         ]
-        traces = [draw_trace(row, edge) for row, edge in zip(rows, edges, strict=True)]
+        traces = [draw_trace(row, edge, 0.0, middle + 3) for row, edge in zip(rows, edges, strict=True)]
         clocks = draw_time(time, bottom, None if self.is_paper else top)
         scales = None if self.is_paper else draw_scales(rows, edges)
         drawn = (behind, shades, clocks, marks, heats, over, traces, scales)

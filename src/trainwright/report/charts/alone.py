@@ -22,6 +22,7 @@ text { font: 11.5px ui-sans-serif, "Segoe UI", "Noto Sans", Helvetica, Arial, sa
 .name { fill: #1d1e21; }
 .traces text { font-size: 14px; }
 .traces .trace-name { fill: #1d1e21; font-weight: 600; }
+.traces .trace-name.long { font-size: 10.5px; }
 .traces .unit { font-size: 12px; }
 .traces .mark { font-size: 13px; }
 .traces .mark.strong { fill: #1d1e21; font-weight: 700; }

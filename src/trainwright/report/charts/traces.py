@@ -14,8 +14,10 @@ from trainwright.report.charts.axes import Axis, picture, round_step, tick_label
 from trainwright.report.markup import Content, Markup, tag
 
 WIDTH, LEFT, RIGHT, BOTTOM = 1100, 64, 6, 30
-LANE = 22
-"""Height of the lane of marks."""
+LANE, PEAKS = 22, 13
+"""Height of the lane of the names of marks, and of that of peaks."""
+CROWD = 150
+"""Marks from which on only the strong ones are drawn."""
 POINTS = 2 * (WIDTH - LEFT - RIGHT)
 """Points of a trace that are drawn: the lowest and the highest of each column of pixels."""
 LEAST, MOST = 44, 150
@@ -122,11 +124,12 @@ def end_of(traces: Sequence[Row]) -> float:
     return last.top + min(max((high - low) * last.height + 18, LEAST), MOST)
 
 
-def draw_trace(row: Row, bottom: float) -> Content:
-    """The line of a trace, broken where there is no value, with its name before it."""
+def draw_trace(row: Row, bottom: float, ceiling: float, floor: float) -> Content:
+    """The line of a trace, broken where there is no value, with its name before it; it reaches into its neighbours, and no farther."""
     values = thin(row.values)
     step = (WIDTH - LEFT - RIGHT) / max(len(values), 1)
-    above, below = row.top - (bottom - row.top) * 0.6, bottom + (bottom - row.top) * 0.6
+    reach = (bottom - row.top) * 0.6
+    above, below = max(row.top - reach, ceiling), min(bottom + reach, floor)
     places = [None if each is None else round(10 * min(max(row.zero - each * row.height, above), below)) for each in values]
     written, last, begun = [], 0, False
     for number, place in enumerate(places):
@@ -138,7 +141,9 @@ def draw_trace(row: Row, bottom: float) -> Content:
     scaled = f"translate({LEFT} 0) scale({step:.5g} 0.1)"
     there = [each for each in row.values if each is not None]
     middle = row.zero - (statistics.median(there) if there else 0.0) * row.height
-    name = tag("text", row.name[:12], tag("title", row.name), x="4", y=f"{_within(middle, row.top, bottom) + 5:.1f}", class_="trace-name")
+    shown, long = row.name[:10] + ("…" if len(row.name) > 10 else ""), " long" if len(row.name) > 7 else ""
+    at = f"{_within(middle, row.top, bottom) + 5:.1f}"
+    name = tag("text", shown, tag("title", row.name), x="2", y=at, class_=f"trace-name{long}")
     return [tag("path", d="".join(written), transform=scaled, class_="trace"), name]
 
 
@@ -226,31 +231,33 @@ def clock(value: float, time: Axis) -> str:
     return f"{hours:.0f}:{minutes:02.0f}:{shown}" if hours else f"{minutes:.0f}:{shown}"
 
 
-def draw_marks(marks: Sequence[tuple[float, str, str]], time: Axis, lane: float, bottom: float) -> Content:
-    """Marks (second, name, style) in a lane: a peak as a triangle, others by name with a hair line through everything below."""
-    drawn: list[Content] = []
-    peaks = "".join(f"M{time.place(at) - 4.5:.1f} {lane + 6:.1f}h9l-4.5 8z" for at, _, style in marks if style == "peak")
-    hairs = "".join(f"M{time.place(at):.1f} {lane + LANE - 3:.1f}V{bottom:.1f}" for at, _, _ in marks)
-    drawn += [tag("path", d=hairs, class_="hair")] if hairs else []
-    drawn += [tag("path", d=peaks, class_="peak")] if peaks else []
-    clear = -math.inf
-    for at, name, style in sorted(marks):
-        place = time.place(at)
-        if style == "peak" or not name or place < clear:
-            continue
-        clear = place + 7 * len(name[:10]) + 5
-        drawn.append(
-            tag(
-                "text",
-                name[:10],
-                tag("title", f"{name} at {clock(at, time)}"),
-                x=f"{place:.1f}",
-                y=f"{lane + 15:.1f}",
-                text_anchor="middle",
-                class_=f"mark {style}",
-            )
-        )
+def lanes(marks: Sequence[tuple[float, str, str]]) -> float:
+    """Height of what marks (second, name, style) take above the traces: a lane for names, and one for peaks."""
+    return float(LANE * any(style != "peak" for _, _, style in marks) + PEAKS * any(style == "peak" for _, _, style in marks))
+
+
+def draw_marks(marks: Sequence[tuple[float, str, str]], time: Axis, bottom: float) -> Content:
+    """Names with a hair line through everything below, of many the strong ones first, and peaks as triangles under them."""
+    named, top = [each for each in marks if each[2] != "peak"], lanes(marks)
+    peaks = [at for at, _, style in marks if style == "peak"]
+    strong = [each for each in named if each[2] == "strong"]
+    plain = [] if len(named) > CROWD else [each for each in named if each[2] != "strong"]
+    hairs = "".join(f"M{time.place(at):.1f} {LANE - 3:.1f}V{bottom:.1f}" for at, _, _ in [*strong, *plain][:CROWD])
+    triangles = "".join(f"M{time.place(at) - 4.5:.1f} {top - 10:.1f}h9l-4.5 8z" for at in peaks)
+    drawn: list[Content] = [tag("path", d=hairs, class_="hair")] if hairs else []
+    drawn += [tag("path", d=triangles, class_="peak")] if triangles else []
+    taken: list[tuple[float, float]] = []
+    for at, name, style in [*sorted(strong), *sorted(plain)]:
+        place, half = time.place(at), 4.0 * len(name[:10]) + 2
+        if name and all(place + half <= left or right <= place - half for left, right in taken):
+            taken.append((place - half, place + half))
+            drawn.append(_name_mark(name, place, style, clock(at, time)))
     return drawn
+
+
+def _name_mark(name: str, place: float, style: str, when: str) -> Markup:
+    said = tag("title", f"{name} at {when}")
+    return tag("text", name[:10], said, x=f"{place:.1f}", y="15", text_anchor="middle", class_=f"mark {style}")
 
 
 def draw_heat(levels: Sequence[Sequence[int]], labels: tuple[str, str, str], name: str, top: float) -> Content:

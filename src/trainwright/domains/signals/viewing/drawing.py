@@ -19,6 +19,31 @@ MILLI = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "microvolt": 1e-3, "mi
 """Unit of a trace, lower case → what it is multiplied with to be in mV."""
 PAPER = (0.15, 15.0)
 """mV between which the middle range of leads lies, of an ECG: an EEG has less."""
+HEART_LEADS = frozenset(
+    [
+        "i",
+        "ii",
+        "iii",
+        "avr",
+        "avl",
+        "avf",
+        "v",
+        "v1",
+        "v2",
+        "v3",
+        "v4",
+        "v5",
+        "v6",
+        "vx",
+        "vy",
+        "vz",
+        "mlii",
+        "mliii",
+        "mcl1",
+        "ml2",
+        "cm5",
+    ]
+)
 FRAMES, BANDS = 420, 96
 """Columns and rows of a spectrogram, at most."""
 DEPTH = 70.0
@@ -37,10 +62,18 @@ def traces_of(values: Array, channels: Sequence[str], units: Sequence[str]) -> t
         found.append(trace(name, "mV" if times else unit, lead * times if times else lead))
     spans = [high - low for each in found for low, high in [extent([None if v is None else v * each["scale"] for v in each["values"]])]]
     middle = float(np.median(spans)) if spans else 0.0
-    paper = bool(found) and all(each["unit"] == "mV" for each in found) and PAPER[0] <= middle <= PAPER[1]
+    voltages, hearts = bool(found) and all(each["unit"] == "mV" for each in found), any(map(is_heart_lead, channels))
+    micro = any(MILLI.get(each.lower()) == 1e-3 for each in units)  # an EEG's unit, unless the leads are an ECG's
+    paper = voltages and (hearts or (not micro and PAPER[0] <= middle <= PAPER[1]))
     if not paper:  # on scales of their own the units are those of the file
         found = [trace(name, unit, lead) for name, unit, lead in zip(channels, [*units, *[""] * len(channels)], values, strict=False)]
     return found, paper
+
+
+def is_heart_lead(name: str) -> bool:
+    """Whether a lead is one of an ECG by its name."""
+    folded = name.lower()
+    return folded in HEART_LEADS or "ecg" in folded or "ekg" in folded
 
 
 def trace(name: str, unit: str, lead: Array) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def view_recording(path: str, options: RecordingViewOptions, folder: Path) -> Vi
         blocks.append(draw_processed(window, options, folder))
     name = Path(split_reference(path).path).name
     channels = zip(window.piece.channels, window.piece.values, strict=True)
-    lines = [(each, [float(v) if np.isfinite(v) else None for v in _line(lead)]) for each, lead in channels]
+    lines = [(each, [float(v) if np.isfinite(v) else None for v in _line(lead, sound)]) for each, lead in channels]
     return View(name, list_facts(window, options), find_faults(window, options), lines, blocks)
 
 
@@ -78,6 +78,9 @@ def look_at(path: str, options: RecordingViewOptions) -> Facts | None:
         fix = f"name one of its recordings: {Path(place) / found[0]}" if found else "name a file"
         raise RequestError(f"'{place}' is a folder", where="command line", fix=fix)
     if os.path.isfile(place) and not knows(place):
+        if os.path.isfile(f"{os.path.splitext(place)[0]}.hea"):
+            fix = f"trainwright view {os.path.splitext(place)[0]}"
+            raise RequestError(f"'{place}' is a part of a record", where="command line", why="its header lies beside it", fix=fix)
         return None
     try:
         facts = probe(path, rate=options.rate, repair=options.repair)
@@ -104,8 +107,16 @@ def _refusal(path: str, why: str, options: RecordingViewOptions) -> RequestError
     if not os.path.exists(place) and not os.path.exists(f"{place}.hea"):
         fix = did_you_mean(place.name, recordings_in(place.parent)) or f"what is read: {READABLE}"
         return RequestError(f"there is no recording '{path}'", where="command line", fix=fix)
-    fix = "--rate 500 says it" if "rate=" in why else "" if options.repair else "--repair shows what lies before damage"
+    fix = "--rate 500 says it" if "rate=" in why else "--repair shows what lies before damage" if _is_mended(path, options) else ""
     return RequestError(f"'{path}' cannot be read", where="command line", why=why, fix=fix)
+
+
+def _is_mended(path: str, options: RecordingViewOptions) -> bool:
+    """Whether repairing would show something of a file that cannot be read."""
+    try:
+        return not options.repair and probe(path, rate=options.rate, repair=True).length > 0
+    except (Unreadable, DataError):
+        return False
 
 
 def read_window(path: str, facts: Facts, options: RecordingViewOptions) -> Window:
@@ -287,10 +298,8 @@ def find_faults(window: Window, options: RecordingViewOptions) -> list[str]:
     return said
 
 
-def _line(lead: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The values of a channel that a line of characters shows: of each stretch that which is farthest from the middle."""
-    if len(lead) <= LINE:
-        return lead
-    middle = np.nanmedian(lead) if np.isfinite(lead).any() else 0.0
-    pieces = np.array_split(lead, LINE)
+def _line(lead: np.ndarray[Any, Any], sound: bool) -> np.ndarray[Any, Any]:
+    """The values that a line of characters shows: of each stretch that which is farthest from the middle; of a sound its size."""
+    pieces = np.array_split(np.abs(lead) if sound else lead, min(LINE, len(lead)))
+    middle = 0.0 if sound or not np.isfinite(lead).any() else np.nanmedian(lead)
     return np.array([each[np.argmax(np.abs(np.nan_to_num(each - middle)))] for each in pieces])

@@ -10,7 +10,7 @@ import numpy as np
 from trainwright.domains.facts import Rests, RunFacts
 from trainwright.domains.signals.reading import Unreadable, probe
 from trainwright.domains.signals.reading.reference import split_reference
-from trainwright.domains.signals.viewing.drawing import scaled_heat, spectrogram, traces_of, write_playable
+from trainwright.domains.signals.viewing.drawing import is_heart_lead, scaled_heat, spectrogram, traces_of, write_playable
 
 Array = np.ndarray[Any, Any]
 
@@ -22,7 +22,6 @@ SMOOTH = 0.05
 """Seconds over which sizes are summed: gradients jump from sample to sample."""
 LOUDEST = 0.99
 """The quantile of sizes that is full colour: a single sample would leave all others pale."""
-HEART_LEADS = frozenset(["i", "ii", "iii", "avr", "avl", "avf", "v", "v1", "v2", "v3", "v4", "v5", "v6", "mlii", "mcl1", "ml2", "ecg"])
 HEART = 4
 """Hz that an ECG has at least twelve times of, so that its R peaks can be told."""
 
@@ -75,7 +74,7 @@ def _picture(shown: Array, feature: Any, units: list[str], first: int, count: in
 
 def peaks_of(values: Array, names: list[str], rate: float) -> list[float]:
     """Seconds of the R peaks of those leads that are an ECG's; none where there are no such leads."""
-    hearts = [place for place, name in enumerate(names) if name.lower() in HEART_LEADS]
+    hearts = [place for place, name in enumerate(names) if is_heart_lead(name)]
     if not hearts or rate < 12 * HEART:
         return []
     from trainwright.domains.signals.physiology.rpeaks import rpeaks

@@ -19,7 +19,11 @@ def each_class(found: dict[str, Any]) -> list[dict[str, Any]]:
     each, kind = rows(found.get("each")), found.get("kind")
     said = [block for block in [_absent(mapping(found.get("one_sided")), kind)] if block]
     if kind == "binary":
-        return [*said, *([_over(each[0])] if each and each[0].get("over") else [])]
+        chosen = _chosen(found.get("threshold"))
+        over = (
+            [{**_over(each[0]), "note": chosen}] if each and each[0].get("over") else [{"type": "text", "text": chosen}] if chosen else []
+        )
+        return [*over, *said]
     curves = {name: {str(one.get("class")): one for one in rows(found.get(name))} for name in ("pr", "roc")}
     known = [one for one in each if one.get("rows") and str(one.get("class")) in curves["pr"]]
     if not known:
@@ -94,3 +98,12 @@ def _absent(found: dict[str, Any], kind: Any) -> dict[str, Any] | None:
             many = f"{number(count)} {what}{'' if count == 1 else 'es' if what == 'class' else 's'} that {words}"
             said += [f"{many} in this part, so that nothing can be ranked: ", *shown, f"{more}. "]
     return {"type": "text", "text": said} if said else None
+
+
+def _chosen(found: Any) -> str:
+    """From which probability two classes are told apart, and why."""
+    chosen = {"value": found} if is_number(found) else mapping(found)
+    if not is_number(chosen.get("value")):
+        return ""
+    why = f", chosen on the validation rows for {chosen['metric']}" if chosen.get("metric") else ""
+    return f"The positive class is predicted from a probability of {score(chosen['value'])}{why}."

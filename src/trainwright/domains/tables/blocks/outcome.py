@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainwright.domains.tables.blocks.each_class import each_class
-from trainwright.report.figures import is_number, number, percent, plural, score
+from trainwright.report.figures import is_number, number, percent, plural
 from trainwright.report.material import mapping, rows
 
 SECTION = {"section": "Where it errs", "why": "Predictions of the test rows, none of which the network saw in training."}
@@ -39,7 +39,6 @@ def _charts(found: dict[str, Any]) -> list[dict[str, Any] | None]:
         _cloud(mapping(found.get("predicted_vs_true"))),
         _residuals(mapping(found.get("residuals"))),
         _elements(rows(found.get("elements"))),
-        _threshold(found.get("threshold")),
     ]
 
 
@@ -146,11 +145,3 @@ def _elements(elements: list[dict[str, Any]], most: int = 20) -> dict[str, Any] 
     found = [{"name": number(each.get("element")), "value": each["rmse"]} for each in elements if is_number(each.get("rmse"))]
     rest = f"the first {most} of {len(found)}" if len(found) > most else ""
     return {"type": "bars", "title": "RMSE by element", "caption": rest, "bars": found[:most]} if found else None
-
-
-def _threshold(found: Any) -> dict[str, Any] | None:
-    chosen = {"value": found} if is_number(found) else mapping(found)
-    if not is_number(chosen.get("value")):
-        return None
-    why = f", chosen on the validation rows for {chosen['metric']}" if chosen.get("metric") else ""
-    return {"type": "text", "text": f"The positive class is predicted from a probability of {score(chosen['value'])}{why}."}
