@@ -85,7 +85,9 @@ def thresholds(positive: np.ndarray, scores: np.ndarray) -> dict[str, list[float
     if not positive.any():
         return None
     hits, misses, cuts = cumulative_counts(positive, scores)
-    wanted = np.unique(np.concatenate([np.linspace(0, 1, POINTS // 2), np.quantile(scores, np.linspace(0, 1, POINTS // 2))]).clip(0, 1))
+    wanted = np.unique(
+        np.concatenate([np.linspace(0, 1, POINTS // 2), np.quantile(scores, np.linspace(0, 1, POINTS // 2), method="lower")]).clip(0, 1)
+    )
     place = np.searchsorted(-cuts, -wanted, side="right") - 1  # the last cut that is not below
     there = place >= 0
     kept, wanted = place[there], wanted[there]
