@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from trainwright.calibration.fitting import Labelled, fit_methods
     from trainwright.calibration.scaling import Scaling, fit_temperature, fit_vector
     from trainwright.calibration.thresholds import search_threshold, search_thresholds, tuned_threshold
+    from trainwright.calibration.together import Together, search_together
 
 __all__ = [
     "PARTS",
@@ -40,6 +41,7 @@ __all__ = [
     "Scaling",
     "TemperatureOptions",
     "ThresholdOptions",
+    "Together",
     "VectorOptions",
     "class_scores",
     "conformal_quantile",
@@ -53,6 +55,7 @@ __all__ = [
     "reliability",
     "search_threshold",
     "search_thresholds",
+    "search_together",
     "tuned_threshold",
 ]
 
@@ -88,7 +91,8 @@ class ThresholdOptions(CalibrationMethod):
 
     type: str = "thresholds"
     metric: str = "f1"
-    """`f1`, `f_beta`, `accuracy`, `balanced_accuracy`, `youden`, `mcc`, `kappa`, `precision_at_recall`, `recall_at_precision`, `cost`."""
+    """`f1`, `f_beta`, `accuracy`, `balanced_accuracy`, `youden`, `mcc`, `kappa`, `precision_at_recall`, `recall_at_precision`, `cost`; of
+    sets also a metric of whole sets, as `subset_accuracy`, `f1_samples`, `challenge_score`, for which all labels are decided together."""
     beta: float = Field(default=2.0, gt=0)
     """For `f_beta`: how many times more recall counts than precision."""
     least: Share = 0.9
@@ -169,5 +173,6 @@ _LATER = {
     "reliability": "trainwright.calibration.diagram",
     **dict.fromkeys(("Scaling", "fit_temperature", "fit_vector"), "trainwright.calibration.scaling"),
     **dict.fromkeys(("search_threshold", "search_thresholds", "tuned_threshold"), "trainwright.calibration.thresholds"),
+    **dict.fromkeys(("Together", "search_together"), "trainwright.calibration.together"),
 }
 __getattr__ = found_later(__name__, _LATER)

@@ -90,6 +90,8 @@ def _decisions(found: Mapping[str, Any], split: str) -> dict[str, Any] | None:
     chosen = rows(found.get("thresholds"))
     if not decided or not chosen:
         return None
+    if whole := mapping(mapping(found.get(split)).get("together")):
+        return _together(found, split, whole)
     columns = [
         {"name": "label", "limit": 40},
         *({"name": name, "format": form} for name, form in (("threshold", "score"), ("at 0.5", "score"), ("at threshold", "score"))),
@@ -106,6 +108,23 @@ def _decisions(found: Mapping[str, Any], split: str) -> dict[str, Any] | None:
         "caption": caption,
         "note": rest,
         "columns": columns,
+        "rows": body[:SHOWN_LABELS],
+        "wide": False,
+    }
+
+
+def _together(found: Mapping[str, Any], split: str, whole: Mapping[str, Any]) -> dict[str, Any]:
+    """The thresholds of labels that are decided together, and what all of them are worth."""
+    decided, chosen = rows(mapping(found.get(split)).get("decided")), rows(found.get("thresholds"))
+    body = [[each.get("label"), _at(chosen, place).get("threshold"), each.get("positives")] for place, each in enumerate(decided)]
+    rest = f" The first {SHOWN_LABELS} of {len(body)} are shown." if len(body) > SHOWN_LABELS else ""
+    worth = f"{found.get('metric')} {score(whole.get('at_half'))} at 0.5, {score(whole.get('value'))} at these"
+    return {
+        "type": "table",
+        "title": "Thresholds",
+        "caption": f"{worth}, of the {split} rows; chosen together",
+        "note": rest,
+        "columns": [{"name": "label", "limit": 40}, {"name": "threshold", "format": "score"}, f"{split} rows"],
         "rows": body[:SHOWN_LABELS],
         "wide": False,
     }

@@ -44,9 +44,22 @@ class Criterion:
 def known_metric(name: str) -> str:
     """The name of a criterion; raises ValueError, with the closest, for one that is none."""
     found = ALIASES.get(name.replace("-", "_").lower(), name.replace("-", "_").lower())
-    if found not in METRICS:
-        raise ValueError(f"'{name}' is no metric that a threshold is chosen by; {did_you_mean(name, METRICS)}")
-    return found
+    if found in METRICS or is_of_sets(name):
+        return found if found in METRICS else name
+    raise ValueError(f"'{name}' is no metric that a threshold is chosen by; {did_you_mean(name, [*METRICS, *_of_sets()])}")
+
+
+def is_of_sets(name: str) -> bool:
+    """Whether a name is the key of a metric of decided sets, by which the thresholds of all labels are chosen together."""
+    from trainwright.metrics.decided import find_decided
+
+    return name not in METRICS and name not in ALIASES and find_decided(name) is not None
+
+
+def _of_sets() -> list[str]:
+    from trainwright.metrics.decided import list_decided
+
+    return [name for name in list_decided() if name not in METRICS]
 
 
 def criterion(
@@ -57,6 +70,9 @@ def criterion(
         name = known_metric(metric)
     except ValueError as error:
         raise ConfigError(f"'{metric}' is no metric that a threshold is chosen by", fix=did_you_mean(metric, METRICS)) from error
+    if name not in METRICS:
+        fix = did_you_mean(metric, METRICS)
+        raise ConfigError(f"'{metric}' is of a whole set: the thresholds of its labels are chosen together", where="metric", fix=fix)
     if name in HOUSE:
         return Criterion(name, _of_house(name))
     made: dict[str, Criterion] = {

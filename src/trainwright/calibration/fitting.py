@@ -11,6 +11,7 @@ import torch
 
 from trainwright.calibration import PARTS, CalibrationMethod, ConformalOptions, TemperatureOptions
 from trainwright.calibration.conformal import INTERVALS, SETS, Conformal, least_rows, too_few
+from trainwright.calibration.criteria import is_of_sets
 from trainwright.calibration.fitted import Calibrated
 from trainwright.calibration.scaling import Scaling
 from trainwright.calibration.thresholds import Threshold
@@ -186,6 +187,8 @@ def fits(method: CalibrationMethod, kind: str) -> bool:
     """Whether a method is for a kind of target; one of a person's own is for all."""
     if method.type not in PARTS:
         return True
+    if method.type == "thresholds" and is_of_sets(getattr(method, "metric", "")):
+        return kind == SET
     scores = {"lac": CLASSES, "aps": CLASSES, **dict.fromkeys(INTERVALS, VALUES)}
     return kind in PARTS[method.type].kinds and kind in scores.get(getattr(method, "score", ""), (kind,))
 
@@ -195,6 +198,9 @@ def _misfit(method: CalibrationMethod, name: str, kind: str) -> ConfigError:
     shown = method.type if score == "auto" else f"{method.type} with score {score}"
     if not kind:
         return ConfigError(f"there is no target that {shown} fits", where="evaluation.calibration", fix="leave it out")
+    if method.type == "thresholds" and is_of_sets(getattr(method, "metric", "")) and kind == BINARY:
+        why = f"'{name}' is one label, and {method.metric} is of sets"  # type: ignore[attr-defined]
+        return ConfigError("labels are decided together where there are several", where="calibration: thresholds", why=why, fix="use f1")
     nearest = CLOSEST.get(kind, "no method")
     if method.type == "conformal" and kind in (*CLASSES, *VALUES):
         nearest = f"score: {'lac or aps' if kind in CLASSES else 'residual'}"

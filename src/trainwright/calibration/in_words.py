@@ -40,6 +40,12 @@ def _scaling(found: Mapping[str, Any], measured: Mapping[str, Any]) -> str:
 
 def _thresholds(found: Mapping[str, Any], measured: Mapping[str, Any]) -> list[str]:
     chosen, decided = rows(found.get("thresholds")), rows(measured.get("decided"))
+    if whole := mapping(measured.get("together")):
+        pairs = zip(decided[:SHOWN], chosen, strict=False)
+        shown = ", ".join(f"{each.get('label')} {_number(cut.get('threshold'))}" for each, cut in pairs)
+        more = f", and of {len(decided) - SHOWN} more labels, which are in the report" if len(decided) > SHOWN else ""
+        head = f"{found.get('metric')} {_number(whole.get('at_half'))} at 0.5 → {_number(whole.get('value'))}, labels decided together"
+        return [f"{head} at {shown}{more}"]
     lines = [
         f"threshold of {each.get('label')}: {_number(chosen[min(place, len(chosen) - 1)].get('threshold'))}, {found.get('metric')} "
         f"{_number(each.get('at_half'))} at 0.5 → {_number(each.get('value'))}"

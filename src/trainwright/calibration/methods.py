@@ -8,9 +8,10 @@ import numpy as np
 
 from trainwright.calibration import ConformalOptions, TemperatureOptions, ThresholdOptions, VectorOptions
 from trainwright.calibration.conformal import Conformal, fit_class_sets, fit_intervals, fit_quantile_intervals
-from trainwright.calibration.criteria import Criterion, criterion
+from trainwright.calibration.criteria import Criterion, criterion, is_of_sets
 from trainwright.calibration.scaling import Scaling, fit_temperature, fit_vector
 from trainwright.calibration.thresholds import Threshold, grid_points, search_threshold, search_thresholds
+from trainwright.calibration.together import Together, search_together
 from trainwright.config.errors import ConfigError
 from trainwright.metrics.table import BINARY, CLASSES
 
@@ -26,8 +27,10 @@ class Method(Protocol):
         ...
 
 
-def criterion_of(asked: ThresholdOptions) -> Criterion:
-    """What the options choose thresholds by."""
+def criterion_of(asked: ThresholdOptions) -> Criterion | Together:
+    """What the options choose thresholds by: of one label, or of the whole set."""
+    if is_of_sets(asked.metric):
+        return Together(asked.metric)
     costs = {"false_positive": asked.false_positive, "false_negative": asked.false_negative}
     return criterion(asked.metric, beta=asked.beta, least=asked.least, **costs)
 
@@ -64,7 +67,9 @@ class Thresholds:
         """The name of the metric, and a threshold for a binary target or one for each label of a set."""
         asked, measure = self.options, criterion_of(self.options)
         outcome, candidates = rows.outcome(), None if asked.search == "exact" else grid_points(*asked.grid)
-        if rows.kind == BINARY:
+        if isinstance(measure, Together):
+            found = search_together(outcome, measure, shared=asked.shared, candidates=candidates)
+        elif rows.kind == BINARY:
             scores = outcome.scores[:, 1]
             found = [search_threshold(outcome.truth == 1, scores, measure, candidates=candidates, weights=rows.weights)]
         else:

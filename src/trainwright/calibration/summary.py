@@ -12,10 +12,11 @@ from trainwright.calibration.diagram import reliability
 from trainwright.calibration.fitted import Calibrated
 from trainwright.calibration.fitting import Labelled
 from trainwright.calibration.thresholds import counts_at
+from trainwright.calibration.together import Together
 from trainwright.metrics.table import CLASSES
 
 
-def summarise(calibrated: Calibrated, before: Labelled, after: Labelled, measure: Criterion | None = None) -> dict[str, Any]:
+def summarise(calibrated: Calibrated, before: Labelled, after: Labelled, measure: Criterion | Together | None = None) -> dict[str, Any]:
     """Rows, and of each method what it changes: NLL, ECE and Brier score, the metric of thresholds, coverage and width or size.
 
     `before` has the scores of the model as it was trained, `after` those of the calibrated one, for the same rows.
@@ -24,7 +25,9 @@ def summarise(calibrated: Calibrated, before: Labelled, after: Labelled, measure
     if calibrated.scaling is not None:
         found |= {"before": reliability(before.outcome()), "after": reliability(after.outcome())}
     if calibrated.thresholds and measure is not None:
-        found["decided"] = decisions(calibrated, after, measure)
+        found |= (
+            {"decided": decisions(calibrated, after, measure)} if isinstance(measure, Criterion) else together(calibrated, after, measure)
+        )
     if calibrated.conformal is not None:
         found["conformal"] = coverage(calibrated.conformal, after)
     return found
@@ -41,6 +44,16 @@ def decisions(calibrated: Calibrated, rows: Labelled, measure: Criterion) -> lis
             {"label": name, "positives": int(positive.sum()), "at_half": measure.shown(values[0]), "value": measure.shown(values[1])}
         )
     return found
+
+
+def together(calibrated: Calibrated, rows: Labelled, measure: Together) -> dict[str, Any]:
+    """The metric of the whole set at 0.5 and at the thresholds of all labels, and the labels that they are of."""
+    outcome = rows.outcome()
+    half, chosen = (
+        measure.value(outcome.at_threshold(each)) for each in (0.5, np.array([each.threshold for each in calibrated.thresholds]))
+    )
+    labels = [{"label": outcome.class_name(place), "positives": int(count)} for place, count in enumerate(outcome.truth.sum(axis=0))]
+    return {"decided": labels, "together": {"at_half": half, "value": chosen}}
 
 
 def coverage(fitted: Conformal, rows: Labelled) -> dict[str, Any]:

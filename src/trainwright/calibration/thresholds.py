@@ -52,7 +52,7 @@ def search_threshold(
     if not np.isfinite(scores).all():
         raise ValueError("scores must be finite")
     measure = criterion(metric) if isinstance(metric, str) else metric
-    absent = _absent(positive)
+    absent = why_absent(positive)
     if absent:
         return Threshold(HALF, math.nan, math.nan, len(scores), int(positive.sum()), absent)
     candidates = cuts(scores) if candidates is None else np.asarray(candidates, np.float64)
@@ -115,7 +115,8 @@ def grid_points(first: float, last: float, step: float) -> np.ndarray:
     return np.round(first + step * np.arange(math.floor((last - first) / step + 1e-9) + 1), 12)
 
 
-def _absent(positive: np.ndarray) -> str:
+def why_absent(positive: np.ndarray) -> str:
+    """Why no cut can be chosen by these rows; empty where both sides are there."""
     if not len(positive):
         return "there are no rows"
     return "" if positive.any() and not positive.all() else f"no row is {'negative' if positive.all() else 'positive'}"

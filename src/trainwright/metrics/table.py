@@ -121,12 +121,22 @@ class MetricPart(Part):
     high: float = 1.0
     paired: bool = False
     """Whether it is given output and target as they are, rows of pictures or signals, and is no metric of a column's target."""
+    decided: bool = False
+    """Whether it is of labels that were decided, and of sets, so that thresholds can be chosen by it."""
 
 
 def _part(
-    path: str, config: type[PartConfig], summary: str, kinds: tuple[str, ...], *, up: bool = True, low: float = 0.0, high: float = 1.0
+    path: str,
+    config: type[PartConfig],
+    summary: str,
+    kinds: tuple[str, ...],
+    *,
+    up: bool = True,
+    low: float = 0.0,
+    high: float = 1.0,
+    decided: bool = False,
 ) -> MetricPart:
-    return MetricPart(f"trainwright.metrics.{path}", config, summary, kinds, up, low, high)
+    return MetricPart(f"trainwright.metrics.{path}", config, summary, kinds, up, low, high, decided=decided)
 
 
 def _pair(
@@ -141,13 +151,13 @@ _ALL_LABELS = (*CLASSES, SET)
 _PARTS: dict[str, MetricPart] = {
     "accuracy": _part("labels:Accuracy", PlainOptions, "share of rows with the right class", CLASSES),
     "balanced_accuracy": _part("labels:BalancedAccuracy", PlainOptions, "mean recall of the classes that occur", CLASSES),
-    "f1": _part("labels:F1", AveragingOptions, "harmonic mean of precision and recall", _ALL_LABELS),
-    "precision": _part("labels:Precision", AveragingOptions, "share of predictions of a class that are right", _ALL_LABELS),
-    "recall": _part("labels:Recall", AveragingOptions, "share of rows of a class that are found", _ALL_LABELS),
+    "f1": _part("labels:F1", AveragingOptions, "harmonic mean of precision and recall", _ALL_LABELS, decided=True),
+    "precision": _part("labels:Precision", AveragingOptions, "share of predictions of a class that are right", _ALL_LABELS, decided=True),
+    "recall": _part("labels:Recall", AveragingOptions, "share of rows of a class that are found", _ALL_LABELS, decided=True),
     "iou": _part("labels:IoU", AveragingOptions, "intersection over union of a class: overlap of its pixels, or its rows", CLASSES),
-    "fbeta": _part("labels:FBeta", FBetaOptions, "F-beta: recall counts beta times as much as precision", _ALL_LABELS),
-    "mcc": _part("agreement:MCC", PlainOptions, "Matthews correlation of true and predicted class", _ALL_LABELS, low=-1.0),
-    "kappa": _part("agreement:Kappa", KappaOptions, "agreement beyond chance (Cohen)", _ALL_LABELS, low=-1.0),
+    "fbeta": _part("labels:FBeta", FBetaOptions, "F-beta: recall counts beta times as much as precision", _ALL_LABELS, decided=True),
+    "mcc": _part("agreement:MCC", PlainOptions, "Matthews correlation of true and predicted class", _ALL_LABELS, low=-1.0, decided=True),
+    "kappa": _part("agreement:Kappa", KappaOptions, "agreement beyond chance (Cohen)", _ALL_LABELS, low=-1.0, decided=True),
     "roc_auc": _part("ranking:ROCAUC", RankingOptions, "area under the ROC curve", _ALL_LABELS),
     "average_precision": _part("ranking:AveragePrecision", RankingOptions, "area under the precision-recall curve, as steps", _ALL_LABELS),
     "pr_auc": _part("ranking:PRAUC", RankingOptions, "area under the precision-recall curve, by trapezoids", _ALL_LABELS),
@@ -169,9 +179,9 @@ _PARTS: dict[str, MetricPart] = {
     "explained_variance": _part("numbers:ExplainedVariance", PlainOptions, "as R², with a constant offset forgiven", VALUES, low=-_INF),
     "max_error": _part("numbers:MaxError", PlainOptions, "largest absolute error, in units of the target", VALUES, up=False, high=_INF),
     "cosine": _part("numbers:Cosine", PlainOptions, "mean cosine of the angle between true and predicted vector", (VECTOR,), low=-1.0),
-    "jaccard": _part("sets:Jaccard", SetOverlapOptions, "shared labels over all labels of truth and prediction", (SET,)),
-    "hamming": _part("sets:Hamming", PlainOptions, "share of label decisions that are wrong", (SET,), up=False),
-    "subset_accuracy": _part("sets:SubsetAccuracy", PlainOptions, "share of rows with exactly the right set", (SET,)),
+    "jaccard": _part("sets:Jaccard", SetOverlapOptions, "shared labels over all labels of truth and prediction", (SET,), decided=True),
+    "hamming": _part("sets:Hamming", PlainOptions, "share of label decisions that are wrong", (SET,), up=False, decided=True),
+    "subset_accuracy": _part("sets:SubsetAccuracy", PlainOptions, "share of rows with exactly the right set", (SET,), decided=True),
     "ranking_loss": _part("label_ranking:RankingLoss", PlainOptions, "share of pairs of labels in the wrong order", (SET,), up=False),
     "coverage_error": _part(
         "label_ranking:CoverageError", PlainOptions, "labels needed to have all true ones", (SET,), up=False, high=_INF

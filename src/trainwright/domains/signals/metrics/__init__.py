@@ -50,7 +50,12 @@ PARTS: dict[str, MetricPart] = {
         "score of PhysioNet/CinC 2021, by weights of mistakes",
         (SET,),
         low=float("-inf"),
+        decided=True,
     ),
-    "cinc_fbeta": MetricPart(f"{_HERE}.weighed:CinCFBeta", WeighedByLabelsOptions, "F-beta, rows weighed by 1 / labels", (SET,)),
-    "cinc_gbeta": MetricPart(f"{_HERE}.weighed:CinCGBeta", WeighedByLabelsOptions, "TP / (TP + FP + β FN), rows weighed so too", (SET,)),
+    "cinc_fbeta": MetricPart(
+        f"{_HERE}.weighed:CinCFBeta", WeighedByLabelsOptions, "F-beta, rows weighed by 1 / labels", (SET,), decided=True
+    ),
+    "cinc_gbeta": MetricPart(
+        f"{_HERE}.weighed:CinCGBeta", WeighedByLabelsOptions, "TP / (TP + FP + β FN), rows weighed so too", (SET,), decided=True
+    ),
 }
