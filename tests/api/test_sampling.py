@@ -79,6 +79,8 @@ def test_weights_of_classes_and_labels_are_one_over_their_training_rows() -> Non
     assert class_weights(np.array([0, 1, 1, 1])).tolist() == [1, 1 / 3, 1 / 3, 1 / 3]
     labels = np.array([[1, 1, 0], [1, 0, 0], [1, 0, 1], [1, 0, 1], [0, 0, 0]], np.float32)
     assert label_weights(labels).tolist() == [1, 1 / 4, 1 / 2, 1 / 2, 1]
+    present = np.concatenate([labels > 0, ~(labels > 0).any(axis=1, keepdims=True)], axis=1)
+    assert label_weights(labels, "sum") == pytest.approx([sum(1 / present[:, at].sum() for at in np.flatnonzero(row)) for row in present])
 
 
 def test_rare_labels_columns_and_functions_weigh_rows(table: Path, tmp_path: Path) -> None:
@@ -113,6 +115,7 @@ def test_evaluation_is_of_every_row_once(table: Path, tmp_path: Path) -> None:
         (["data.sampling.by=tags"], "holds no numbers"),
         (["data.sampling.by=kimd"], "did you mean 'kind'"),
         (["data.sampling.by=label_rarity"], "needs a set of labels"),
+        (["data.sampling={by: class, rarity: sum}"], "rarity has no effect here"),
         (["data.sampling={by: class, samples: 0}"], "data.sampling={by: class, samples: 0}"),
         (["data.sampling={by: class, samples: 281, replacement: false}"], "cannot be drawn without replacement"),
         (["data.sampling={by: w, replacement: false}"], "of them of weight 0"),

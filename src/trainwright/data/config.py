@@ -23,7 +23,10 @@ class SamplingConfig(ConfigModel):
     """How training rows are drawn; validation and test rows never are."""
 
     by: str = Field(min_length=1)
-    """What weighs a row: `class` (one over the size of its class), `label_rarity` (of its rarest label), a column, `./f.py:function`."""
+    """What weighs a row: `class` (one over the size of its class), `label_rarity` (of its labels), a column, `./f.py:function`."""
+    rarity: Literal["max", "sum"] = "max"
+    """Of `label_rarity`: the rarity of a row's rarest label, one over how many rows have it, or the sum over all its labels; having none
+    counts as a label."""
     target: str = ""
     """The target whose classes or labels weigh; default: the first that has any."""
     replacement: bool = True

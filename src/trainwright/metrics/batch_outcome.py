@@ -38,6 +38,8 @@ class BatchOutcome:
     """How much each row counts, [b]; such rows are kept rather than counted."""
     classes: list[str] | None = None
     """The names of the classes or labels, where metrics go by them."""
+    positions: tuple[int, ...] = ()
+    """Where a row is one of the positions of a sample, one sample after the other: how many of them lie along each of its axes."""
 
     def __post_init__(self) -> None:
         truth, given = tuple(self.truth.shape), tuple(self.given.shape)

@@ -8,6 +8,7 @@ import numpy as np
 
 from trainwright.metrics.formulas import Additive, Array, Mean
 from trainwright.metrics.table import BINARY, SET
+from trainwright.metrics.top_labels import hits_among_top
 
 _SMALLEST = float(np.finfo(np.float64).eps)
 """Probabilities are kept this far from 0 and 1, so that one sure mistake costs 36 nats and not everything."""
@@ -33,7 +34,22 @@ class Brier(Mean):
 
 
 class TopKAccuracy(Mean):
-    """Share of rows whose class is among the k most probable; of equally probable classes the first count as more probable."""
+    """Share of rows whose class is among the k most probable; of equally probable classes the first count as more probable.
+
+    Of sets the share of the rows with a label of which one is among them.
+    """
+
+    def rows(self, outcome: Any) -> Array:
+        if outcome.kind != SET:
+            return super().rows(outcome)
+        there = outcome.floats(outcome.truth.any(axis=1))
+        return outcome.xp.stack([outcome.floats(hits_among_top(outcome, self.options.k) > 0), there], axis=1)
+
+    def summary(self, batch: Any) -> Array:
+        return Additive.summary(self, batch) if batch.kind == SET else super().summary(batch)
+
+    def measure(self, outcome: Any) -> float:
+        return Additive.measure(self, outcome) if outcome.kind == SET else super().measure(outcome)
 
     def each(self, outcome: Any) -> Array:
         own = outcome.own[:, None]

@@ -121,6 +121,8 @@ class MetricPart(Part):
     high: float = 1.0
     paired: bool = False
     """Whether it is given output and target as they are, rows of pictures or signals, and is no metric of a column's target."""
+    along: bool = False
+    """Whether it is of what is found along the one axis of a sample that has a class at every position."""
     decided: bool = False
     """Whether it is of labels that were decided, and of sets, so that thresholds can be chosen by it."""
 
@@ -165,7 +167,11 @@ _PARTS: dict[str, MetricPart] = {
         "probabilities:LogLoss", PlainOptions, "mean of -log of the probability of the truth, nats", _ALL_LABELS, up=False, high=_INF
     ),
     "brier": _part("probabilities:Brier", PlainOptions, "mean squared error of the probabilities", CLASSES, up=False, high=2.0),
-    "top_k_accuracy": _part("probabilities:TopKAccuracy", TopKOptions, "share of rows whose class is among the k most probable", CLASSES),
+    "top_k_accuracy": _part(
+        "probabilities:TopKAccuracy", TopKOptions, "share of rows whose class is among the k most probable", _ALL_LABELS
+    ),
+    "precision_at_k": _part("top_labels:PrecisionAtK", TopKOptions, "share of the k most probable labels that are a row's own", (SET,)),
+    "recall_at_k": _part("top_labels:RecallAtK", TopKOptions, "share of a row's labels among the k most probable", (SET,)),
     "ece": _part("probabilities:ECE", CalibrationOptions, "expected calibration error", _ALL_LABELS, up=False),
     "r2": _part("numbers:R2", PlainOptions, "share of the variance explained; 0 is the mean's", VALUES, low=-_INF),
     "rmse": _part("numbers:RMSE", PlainOptions, "root mean squared error, in units of the target", VALUES, up=False, high=_INF),

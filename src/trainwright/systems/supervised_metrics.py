@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from trainwright import metrics as measures
+from trainwright.config.errors import ConfigError
 from trainwright.features.spec import TargetSpec
 from trainwright.metrics.base import Metric, exact
 from trainwright.metrics.batch_outcome import BatchOutcome
@@ -29,8 +30,9 @@ def outcome_of(name: str, kind: str, outputs: Mapping[str, Tensor]) -> BatchOutc
         return None
     truth = outputs[f"{name}.truth"]
     if scores.dim() > 2:  # a class at every position: each is a row of its own, but for those that do not count
+        along = tuple(truth.shape[1:])
         truth, scores = truth.reshape(-1), scores.movedim(1, -1).reshape(-1, scores.shape[1])
-        return BatchOutcome(kind, truth, scores, keep=truth >= 0)
+        return BatchOutcome(kind, truth, scores, keep=truth >= 0, positions=along)
     return BatchOutcome(kind, truth, scores, weights=outputs.get(ROW_WEIGHT))
 
 
@@ -60,11 +62,22 @@ class RowLosses(Metric):
         return {"loss": sum(weight * mean for weight, mean in zip(self.weights.values(), means, strict=True))}
 
 
+def _refuse_positions(target: TargetSpec) -> None:
+    """Raise ConfigError for metrics of what is found along a sample where a target has one answer a row."""
+    named = [measures.label(each) for each in target.metrics if each.type in measures.PARTS and measures.PARTS[each.type].along]
+    if named and len(target.positions) != 1:
+        has = f"a class at each of {len(target.positions)} axes" if target.positions else "one answer a row"
+        fix = "give a target of files with a class at every frame (type: file), or leave the metric out"
+        raise ConfigError(f"'{named[0]}' is of events in time, and '{target.name}' has {has}", where=f"metrics of {target.name}", fix=fix)
+
+
 class SupervisedMetrics(MetricGroup):
     """`loss` and `<target>.<metric>`; of training rows the loss only where it is another than that of the steps."""
 
     def __init__(self, wanted: Sequence[TargetSpec], finish: Finish, joint: bool) -> None:
         """`finish` makes scores and losses of what a step gave; `joint`: several members answer together, or losses have a penalty."""
+        for each in wanted:
+            _refuse_positions(each)
         self._finish = finish
         self._differs, self._wants_losses = joint, True
         targets = {

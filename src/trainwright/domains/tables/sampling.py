@@ -95,10 +95,13 @@ def sampling_of(options: SamplingConfig | None, table: EncodedTable, source: Sou
 
 def row_weights(options: SamplingConfig, table: EncodedTable, source: Source) -> np.ndarray:
     """What each training row weighs, as a class, a label, a column or a function of a person's own says."""
+    if options.rarity != "max" and options.by != RARITY:
+        fix = f"leave it out, or use data.sampling.by={RARITY}"
+        raise ConfigError("rarity has no effect here", where=f"{WHERE}.rarity", why=f"rows are drawn by '{options.by}'", fix=fix)
     if options.by in (CLASS, RARITY):
         spec = chosen_target(options, table)
         target = table.blocks[f"target.{spec.name}"][table.train]
-        return class_weights(target) if options.by == CLASS else label_weights(target)
+        return class_weights(target) if options.by == CLASS else label_weights(target, options.rarity)
     if options.target:
         why = f"the weights are those of '{options.by}'"
         raise ConfigError("target has no effect here", where=f"{WHERE}.target", why=why, fix="leave it out")
@@ -137,13 +140,14 @@ def class_weights(target: np.ndarray) -> np.ndarray:
     return 1.0 / counts[codes.reshape(-1)].astype(np.float64)
 
 
-def label_weights(target: np.ndarray) -> np.ndarray:
-    """One over how many training rows have the row's rarest label (n, labels); having none counts as a label."""
+def label_weights(target: np.ndarray, rarity: str = "max") -> np.ndarray:
+    """One over how many training rows have the row's rarest label (n, labels), or the `sum` over its labels; having none is a label."""
     present = target > 0
     both = np.concatenate([present, ~present.any(axis=1, keepdims=True)], axis=1)
     counts = both.sum(axis=0, dtype=np.float64)
-    rarest: np.ndarray = np.where(both, counts, np.inf).min(axis=1)
-    return 1.0 / rarest
+    rare = np.divide(1.0, counts, out=np.zeros_like(counts), where=counts > 0)
+    found: np.ndarray = both @ rare if rarity == "sum" else np.where(both, rare, 0.0).max(axis=1)
+    return found
 
 
 def column_weights(name: str, source: Source, rows: np.ndarray) -> np.ndarray:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from trainwright.config.model import PartConfig
-from trainwright.metrics.table import SET, MetricPart
+from trainwright.metrics.table import CLASSES, SET, MetricPart
 
 _HERE = "trainwright.domains.signals.metrics"
 
@@ -24,6 +24,23 @@ class ChallengeOptions(PartConfig):
     @classmethod
     def _may_be_a_number(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int) else value  # YAML reads 2021 as one
+
+
+class EventOptions(PartConfig):
+    """How events are read from a class at every frame, and when a found one is a true one."""
+
+    tolerance: float = Field(default=0.15, ge=0)
+    """How far apart both may be, in seconds."""
+    rate: float = Field(default=1.0, gt=0)
+    """Frames a second; at 1 seconds are frames."""
+    threshold: float = Field(default=0.5, ge=0, le=1)
+    """The probability that a peak must have."""
+    distance: float = Field(default=0.0, ge=0)
+    """Of peaks closer than this, in seconds, the greatest is an event."""
+    background: str = ""
+    """The class of frames in which nothing happens; default: the first."""
+    average: Literal["micro", "macro"] = "micro"
+    """`micro`: all events together; `macro`: mean over the classes that have any, true or found."""
 
 
 class WeighedByLabelsOptions(PartConfig):
@@ -43,7 +60,14 @@ def inline_table(weights: Any, where: str = "challenge.weights") -> Any:
     return named if named in SHIPPED else rows_of(named, where)
 
 
+def _of_events(name: str, summary: str) -> MetricPart:
+    return MetricPart(f"{_HERE}.events:{name}", EventOptions, f"{summary}, one to one within a tolerance", CLASSES, along=True)
+
+
 PARTS: dict[str, MetricPart] = {
+    "event_f1": _of_events("EventF1", "F1 of events in time"),
+    "event_precision": _of_events("EventPrecision", "share of found events that are true"),
+    "event_recall": _of_events("EventRecall", "share of true events that are found"),
     "challenge_score": MetricPart(
         f"{_HERE}.challenge:ChallengeScore",
         ChallengeOptions,
