@@ -85,8 +85,8 @@ class RankingOptions(PartConfig):
 class SetOverlapOptions(PartConfig):
     """How the overlap of predicted and true sets becomes one value."""
 
-    average: Literal["samples", "macro", "micro"] = "samples"
-    """`samples`: mean over rows; `macro`: mean over labels; `micro`: over all decisions."""
+    average: Literal["samples", "macro", "micro", "weighted"] = "samples"
+    """`samples`: mean over rows; `macro`: mean over labels; `micro`: over all decisions; `weighted`: by how many rows have each label."""
 
 
 class TopKOptions(PartConfig):
