@@ -132,7 +132,7 @@ def test_means_say_over_how_many_classes_they_are_and_name_those_that_are_absent
     assert found["of"]["a"]["rows"] == 10 and np.isnan(found["of"]["never"]["average_precision"])
     assert found["of"]["b"]["roc_auc"] == pytest.approx(compute_one(Outcome("binary", truth[:, 1], scores[:, 1]), "roc_auc"))
     told = say_absent("diagnosis", "test", found)
-    assert told[0] == "1 of 4 classes of 'diagnosis' are in no test row: never"
+    assert told[0] == "1 of 4 classes of 'diagnosis' is in no test row: never"
     assert "roc_auc of 'diagnosis' is a mean over 2 of 4 classes: the others are undefined in the test rows" in told
 
 

@@ -11,11 +11,11 @@ NAMED = 8
 def say_absent(target: str, split: str, found: Mapping[str, Any]) -> list[str]:
     """Sentences on the classes that a split has no row of (or that every row has), and over how many the means are then."""
     said = []
-    for key, lack in (("absent", f"are in no {split} row"), ("everywhere", f"are in every {split} row")):
+    for key, lack in (("absent", f"in no {split} row"), ("everywhere", f"in every {split} row")):
         names: Sequence[str] = found.get(key) or []
         if names:
             shown = ", ".join(names[:NAMED]) + (f", … {len(names)} in all" if len(names) > NAMED else "")
-            said.append(f"{len(names)} of {found['classes']} classes of '{target}' {lack}: {shown}")
+            said.append(f"{len(names)} of {found['classes']} classes of '{target}' {'is' if len(names) == 1 else 'are'} {lack}: {shown}")
     fewer: dict[int, list[str]] = {}
     for metric, over in (found.get("over") or {}).items():
         if over < found["classes"]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from trainwright.config.choice import choice
 from trainwright.config.compose import compose
 from trainwright.config.located import validate
 from trainwright.config.model import ConfigModel
+from trainwright.data.splits.base import Split, codes_of
+from trainwright.data.splits.groups import groups_in
 from trainwright.systems.run_config import Config
 
 
@@ -24,6 +28,7 @@ def take_declared(config: Config, source: Any) -> None:
     columns = {name: options for name, options in columns.items() if options is not None}
     said_nothing = config.data.split.type == "auto" and not config.data.split.model_fields_set - {"type"}
     split = find_declared(source, "declared_split") if said_nothing else {}
+    _keep_groups(config, declared_groups(source))
     if not columns and not split:
         return
     found = validate(_Declared, compose(_Declared, {"columns": columns, **({"split": dict(split)} if split else {})}, environment={}))
@@ -31,6 +36,35 @@ def take_declared(config: Config, source: Any) -> None:
     if found.split is not None:
         config.data.__dict__["split"] = found.split  # frozen for others; here it is still being made
         config.data.model_fields_set.add("split")
+
+
+def declared_groups(source: Any) -> str:
+    """The column whose values a source keeps in one split; empty where it says nothing of such."""
+    said = find_declared(source, "declared_split")
+    return str(said.get("groups") or (said.get("column") if said.get("type") == "grouped" else "") or "")
+
+
+def _keep_groups(config: Config, groups: str) -> None:
+    """Let folds that are made keep together what the source does, unless the configuration says something of groups."""
+    split = config.data.split
+    if groups and split.type == "kfold" and split.column is None and "groups" not in split.model_fields_set:
+        config.data.__dict__["split"] = split.model_copy(update={"groups": groups})  # frozen for others; here it is still being made
+
+
+def say_divided(source: Any, split: Split) -> list[str]:
+    """What is said of groups that a source keeps together and the split has divided."""
+    column = declared_groups(source)
+    if not column or column not in source.schema.names:
+        return []
+    values = source.read(columns=[column])[column]
+    groups = groups_in(values, codes_of(values)[0])[0]
+    part = np.full(len(source), -1)
+    for place, rows in enumerate(split.parts().values()):
+        part[rows] = place
+    pairs = np.unique(np.stack([groups, part], 1)[part >= 0], axis=0)
+    divided, whole = int((np.bincount(pairs[:, 0]) > 1).sum()), len(np.unique(pairs[:, 0]))
+    why = "a model is tested on what it has learnt of them"
+    return [f"{divided:,} of {whole:,} values of '{column}' have rows in several splits, and {why}"] if divided else []
 
 
 def find_declared(source: Any, name: str) -> Mapping[str, Any]:

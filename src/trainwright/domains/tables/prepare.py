@@ -31,7 +31,7 @@ from trainwright.domains.tables.assumptions import assume_of_order, assume_of_ta
 from trainwright.domains.tables.baseline_columns import check_baselines
 from trainwright.domains.tables.calibration import check_calibration
 from trainwright.domains.tables.columns import Column, check_names, plan_columns, targets_of
-from trainwright.domains.tables.declared import take_declared
+from trainwright.domains.tables.declared import say_divided, take_declared
 from trainwright.domains.tables.derivations import leave_out_derivations
 from trainwright.domains.tables.encoders import check_one_hot
 from trainwright.domains.tables.measured_intervals import ensure_interval_column, interval_column
@@ -171,7 +171,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     check_targets(source, {name: kinds[name] for name in targets}, profiles)
     hashes = row_hashes(source)
     split = make_split(config.data.split, source, config.run.seed, targets, kinds, hashes=hashes, orders=_orders(columns), joins=joins)
-    notes += source.notes
+    notes += source.notes + say_divided(source, split)
     duplicates = duplicates_across(source, hashes, split, targets)
     split = _apply_duplicates(config.data.duplicates, duplicates, split, notes, source.name)
     inputs = [column.name for column in columns if column.role == "input" and not _is_lazy(column)]

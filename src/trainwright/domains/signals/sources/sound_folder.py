@@ -172,7 +172,7 @@ def said_of_groups(said: dict[str, list[str]], group: str) -> list[str]:
     """Whether a speaker may be in two splits."""
     speakers = len(set(said.get("speaker", [])))
     if group:
-        return [f"{len(set(said[group])):,} of '{group}': the sounds of each are in one split"]
+        return [f"{len(set(said[group])):,} values of '{group}', whose sounds belong together"]
     if not speakers:
         return []
     return [

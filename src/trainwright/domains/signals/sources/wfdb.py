@@ -201,4 +201,4 @@ def said_of_patients(columns: Mapping[str, pa.Array]) -> list[str]:
     count = len(patients.unique())
     if patients.null_count:
         return [f"whose record it is is not known of {patients.null_count:,} of {len(patients):,}: data.source.patient says it"]
-    return [f"{len(patients):,} records of {count:,} patients; those of one patient are in one split"] if count < len(patients) else []
+    return [f"{len(patients):,} records of {count:,} patients"] if count < len(patients) else []
