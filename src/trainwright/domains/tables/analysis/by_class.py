@@ -85,13 +85,11 @@ def thresholds(positive: np.ndarray, scores: np.ndarray) -> dict[str, list[float
     if not positive.any():
         return None
     hits, misses, cuts = cumulative_counts(positive, scores)
-    wanted = np.unique(
-        np.concatenate([np.linspace(0, 1, POINTS // 2), np.quantile(scores, np.linspace(0, 1, POINTS // 2), method="lower")]).clip(0, 1)
-    )
+    wanted = np.unique(np.concatenate([np.arange(26) / 25, np.quantile(scores, np.linspace(0, 1, POINTS // 2), method="lower")]).clip(0, 1))
     place = np.searchsorted(-cuts, -wanted, side="right") - 1  # the last cut that is not below
     there = place >= 0
     kept, wanted = place[there], wanted[there]
     precision, recall = hits[kept] / (hits[kept] + misses[kept]), hits[kept] / hits[-1]
     f1 = 2 * hits[kept] / (hits[kept] + misses[kept] + hits[-1])
     named = {"threshold": wanted, "precision": precision, "recall": recall, "f1": f1}
-    return {name: [float(f"{each:.4g}") for each in values.tolist()] for name, values in named.items()}
+    return {name: [float(f"{each:.6g}") for each in values.tolist()] for name, values in named.items()}
