@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from glob import escape
 from pathlib import Path
 
 from trainwright.config.domain import Claim, Domain
@@ -64,6 +65,8 @@ def claim_of(domain: Domain, path: Path, kind: str = "source") -> Claim | None:
             return claim
         why = f"it gave {given!r}, not (a strength of 1 to 100, why, one of its {kind}s: {', '.join(sources)})"
     except FOREIGN as error:  # code of others may raise anything
+        if isinstance(error, FileNotFoundError) and not path.exists():
+            return None  # a name without an ending, which only some know
         why = describe_failure(error)
     _tell(f"the domain '{domain.name}'{_package(domain.name)} cannot say whether '{path}' is its own: {why}")
     return None
@@ -83,7 +86,7 @@ def _tell(told: str) -> None:
 
 
 def _first(text: str) -> Path | None:
-    """The file or folder that is looked at: the first of a pattern; none for an address and for what is not there."""
+    """The file or folder that is looked at: the first of a pattern; none for an address and for what is not there, nor with an ending."""
     from trainwright.data.files import is_glob
 
     if is_fetched(text):
@@ -93,7 +96,12 @@ def _first(text: str) -> Path | None:
 
         text = next(iter(sorted(glob.glob(os.path.expanduser(text), recursive=True))), "")
     path = Path(os.path.expanduser(text))
-    return path if text and path.exists() else None
+    return path if text and (path.exists() or has_parts(path)) else None
+
+
+def has_parts(path: Path) -> bool:
+    """Whether files lie there that have its name and an ending, as those of a record that is named without one."""
+    return bool(path.name) and path.parent.is_dir() and any(each.is_file() for each in path.parent.glob(f"{escape(path.name)}.*"))
 
 
 def _refuse_tie(text: str, winners: dict[str, Claim]) -> None:

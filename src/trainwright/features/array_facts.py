@@ -79,6 +79,8 @@ def find_facts(
     raw = raw if window is None else without_length(raw, axis)
     arrays = [(row, path, each) for row, path, _, pieces in sampled for each in pieces]
     chain = [each for each in options.transform if not on_device(each)]
+    if options.shape is None and raw and any(getattr(each, "makes_one_length", False) for each in chain):
+        raw = without_length(raw, axis)
     always, training = Chain(chain, training=False), Chain(chain, training=True)
     with keep_draws():
         _ensure_repeatable(name, training, arrays[:TRIED])

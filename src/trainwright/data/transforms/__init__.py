@@ -34,6 +34,8 @@ class TransformConfig(PartConfig):
     """The option that `{name: value}` means."""
     still: ClassVar[bool] = False
     """Whether it gives one result whatever was drawn, so that its results can be kept."""
+    makes_one_length: ClassVar[bool] = False
+    """Whether samples of any length get one, so that later ones may have lengths that those in training had not."""
 
 
 class RandomCropOptions(TransformConfig):

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from trainwright.config.domain import Claim
+from trainwright.domains.signals.sources.signal_folder import RECORDINGS
 from trainwright.domains.signals.sources.sound_folder import FILMS, SOUNDS, walk
 
 LOOKED_AT = 5000
@@ -36,17 +37,25 @@ def claims(path: Path) -> Claim | None:
         return Claim(
             70, f"a folder of sounds, {_counted(sounds)}" + (f"; {films:,} films in it are not read" if films else ""), "sound_folder"
         )
-    return Claim(70, f"a folder of films, {_counted(films)}", "av_folder") if films else None
+    if films:
+        return Claim(70, f"a folder of films, {_counted(films)}", "av_folder")
+    recordings = sum(counts[each] for each in RECORDINGS)
+    return Claim(60, f"a folder of recordings, {_counted(recordings)}", "signal_folder") if recordings else None
 
 
 def claim_file(path: Path) -> Claim | None:
-    """A sound or film, a WFDB record by its header, by its signals, or by its name without an ending."""
+    """A sound, film or EDF file, a WFDB record by its header, by its signals, or by its name without an ending."""
     ending = path.suffix.lower()
+    if not path.is_file():
+        there = path.with_name(f"{path.name}.hea").is_file()
+        return Claim(75, "a WFDB record, named without an ending", "wfdb") if there else None
     if ending == ".hea" or (ending in (".dat", ".mat") and path.with_suffix(".hea").is_file()):
         return Claim(75, "a WFDB record", "wfdb")
     if ending in SOUNDS:
         return Claim(70, "a sound", "sound_folder")
-    return Claim(70, "a film", "av_folder") if ending in FILMS else None
+    if ending in FILMS:
+        return Claim(70, "a film", "av_folder")
+    return Claim(70, "a recording", "signal_folder") if ending in RECORDINGS else None
 
 
 def _counted(count: int) -> str:

@@ -21,6 +21,9 @@ from trainwright.features.npy import Unreadable
 LOOKED_AT = 1 << 18
 """Samples that are looked at together, where values are looked at before training: long recordings are never held whole."""
 
+OTHER_LENGTH = "; {fit_length: SECONDS} in `transform` gives all one length, data.window predicts long ones piece by piece"
+"""What helps where a recording is not as long as the others."""
+
 
 class RecordingFeature(FileFeature):
     """Recordings at one rate; rate and channels are found in a sample of the training rows where they are not given."""
@@ -128,7 +131,7 @@ class RecordingFeature(FileFeature):
     def look(self, path: str) -> tuple[int, str]:
         length, fault = super().look(path)
         if fault:
-            return length, fault
+            return length, fault + (OTHER_LENGTH if fault.startswith("its shape is") else "")
         facts = self.reader.probe(path)
         self.told.update(facts.warnings)
         if self.rate and facts.rate != self.rate:

@@ -40,6 +40,7 @@ class FitLengthOptions(SignalTransformConfig):
     type: str = "fit_length"
     main: ClassVar[str] = "seconds"
     still: ClassVar[bool] = True
+    makes_one_length: ClassVar[bool] = True
     seconds: PositiveFloat
     """How long."""
     fill: Literal["zeros", "repeat", "reflect", "edge"] = "zeros"

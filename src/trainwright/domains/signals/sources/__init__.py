@@ -16,6 +16,9 @@ PARTS: dict[str, Part] = {
     "wfdb_beats": _part("beats:WFDBBeats", "WFDBBeatsOptions", "a row for each annotated beat of WFDB records"),
     "ptbxl": _part("ptbxl:PTBXL", "PTBXLOptions", "PTB-XL as it lies"),
     "sound_folder": _part("sound_folder:SoundFolder", "SoundFolderOptions", "sounds in a folder for each class, or named by what they are"),
+    "signal_folder": _part(
+        "signal_folder:SignalFolder", "SignalFolderOptions", "EDF, MATLAB, HDF5, NumPy or CSV recordings in a folder for each class"
+    ),
     "sound_list": _part("sound_sets:SoundList", "SoundListOptions", "text lists with label/file.wav in each line"),
     "esc50": _part("sound_sets:ESC50", "ESC50Options", "ESC-50 as it lies"),
     "urbansound8k": _part("sound_sets:UrbanSound8K", "UrbanSound8KOptions", "UrbanSound8K as it lies"),

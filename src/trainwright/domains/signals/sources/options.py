@@ -97,6 +97,16 @@ class SoundFolderOptions(PartConfig):
     """The column whose sounds are never divided between splits, such as a speaker; default: `speaker` where the names of files have it."""
 
 
+class SignalFolderOptions(SoundFolderOptions):
+    """Recordings, a file each, in a folder for each class, or with names that say what they are."""
+
+    type: str = "signal_folder"
+    path: str
+    """The folder, or one recording."""
+    endings: list[str] | None = None
+    """How names of recordings end, such as `[.npy, .csv]`; default: .edf and .bdf, or where none does, what most end in."""
+
+
 class SoundListOptions(PartConfig):
     """Text lists with a sound in each line, `label/file.wav` or `file.wav label`."""
 
