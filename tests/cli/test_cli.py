@@ -22,43 +22,65 @@ def trainwright(*words, folder=None, **variables):
     return trainwright_command(*map(str, words), folder=folder, **{"COLUMNS": "100", **variables})
 
 
+def write_files(place):
+    (place / "good.yaml").write_text(GOOD)
+    (place / "bad.yaml").write_text(GOOD + "trainer:\n  max_epochs: 10 epochz\n  batch_sze: 3\n")
+    (place / "t.csv").write_text("a,b\n1,2\n")
+
+
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "good.yaml").write_text(GOOD)
-    (tmp_path / "bad.yaml").write_text(GOOD + "trainer:\n  max_epochs: 10 epochz\n  batch_sze: 3\n")
-    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    write_files(tmp_path)
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["--help"],
-        ["--version"],
-        *([command, "--help"] for command in COMMANDS),
-        ["validate", "bad.yaml"],  # a file without mistakes of form is judged by what torch would refuse
-        ["validate", "bad.yaml", "--print"],
-        ["schema"],
-        ["list"],
-        ["list", "encoder"],
-        ["list", "encoder.dense"],
-        ["runs"],
-        ["train", "good.yaml", "run.sed=3"],
-    ],
-)
-def test_what_needs_no_torch_imports_none(folder, words):
-    code = f"""
+LIGHT = [
+    ["--help"],
+    ["--version"],
+    *([command, "--help"] for command in COMMANDS),
+    ["validate", "bad.yaml"],  # a file without mistakes of form is judged by what torch would refuse
+    ["validate", "bad.yaml", "--print"],
+    ["schema"],
+    ["list"],
+    ["list", "encoder"],
+    ["list", "encoder.dense"],
+    ["runs"],
+    ["train", "good.yaml", "run.sed=3"],
+]
+IMPORTS = f"""
+import json
 import sys
 from trainwright.cli.main import main
-try:
-    main({words!r})
-except SystemExit:
-    pass
-heavy = {{"torch", "pandas", "sklearn", "scipy", "matplotlib", "rich"}} & set(sys.modules)
-sys.exit(f"imported {{heavy}}" if heavy else 0)
+heavy = {{"torch", "pandas", "sklearn", "scipy", "matplotlib", "rich"}}
+found = [heavy & set(sys.modules)]
+for words in {LIGHT!r}:
+    try:
+        main(words)
+    except SystemExit:
+        pass
+    found.append(heavy & set(sys.modules))
+with open("imported.json", "w") as file:
+    json.dump([sorted(after - before) for before, after in zip(found, found[1:])] + [sorted(found[0])], file)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory):
+    """What each of the commands is the first to import, given one after another in a process of their own."""
+    place = tmp_path_factory.mktemp("light")
+    write_files(place)
+    done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, cwd=place, timeout=120)
     assert done.returncode == 0, done.stderr
+    return json.loads((place / "imported.json").read_text())
+
+
+@pytest.mark.parametrize("number", range(len(LIGHT)), ids=map(" ".join, LIGHT))
+def test_what_needs_no_torch_imports_none(imported, number):
+    assert imported[number] == []
+
+
+def test_the_command_itself_imports_no_torch(imported):
+    assert imported[-1] == []
 
 
 def test_the_help_is_there_at_once():
