@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import trainwright as tw
@@ -164,6 +165,37 @@ def test_a_long_recording_is_shown_where_the_answer_rests() -> None:
     first, count = window_of(60_000, 100.0, shade)
     assert count == 1000 and first <= 45_000 and first + count >= 45_100
     assert window_of(60_000, 100.0, None) == (0, 1000) and window_of(900, 100.0, None) == (0, 900)
+
+
+def test_a_window_is_shaded_where_it_lies_in_the_whole_recording() -> None:
+    sizes = np.zeros((2, 1000))
+    sizes[:, 300:340] = 1.0
+    shade = Shade.of(rests(sizes, first=4000), 100.0, 100.0, (2, 6000))
+    assert shade is not None and shade.middle() == pytest.approx(43.2, abs=1.1)
+    drawn = np.array(shade.over(38.0, 10.0)[0])
+    times = 38 + (np.flatnonzero(drawn > 0.5) + 0.5) / len(drawn) * 10
+    assert times.min() == pytest.approx(43.0, abs=0.1) and times.max() == pytest.approx(43.4, abs=0.1)
+
+
+def test_of_a_long_recording_only_what_is_shown_is_read(tmp_path: Path) -> None:
+    from trainwright.domains.signals.viewing.pictures import draw_example
+
+    asked: list[tuple[int, int]] = []
+
+    class Reader:
+        def read_shape(self, path: str) -> tuple[int, int]:
+            return 2, 86_400 * 250
+
+        def read_piece(self, path: str, first: int, count: int) -> tuple[np.ndarray, tuple[int, int]]:
+            asked.append((first, count))
+            return np.zeros((2, count), np.float32), (2, 86_400 * 250)
+
+    write_record(tmp_path, "day", np.zeros((2, 10)), 250, ["I", "II"])
+    feature = SimpleNamespace(reader=Reader(), rate=250.0, channels=["I", "II"], kind="signal", path=lambda row, text: text, extras=dict)
+    table = pa.table({"ecg": [str(tmp_path / "day")]})
+    facts = SimpleNamespace(features={"ecg": feature}, rows=np.array([0]), read=lambda rows, columns: table, rests=None, folder=tmp_path)
+    drawn = draw_example(facts, "ecg", 0, "labels", "", "x.wav")  # type: ignore[arg-type]
+    assert asked == [(0, 2500)] and drawn is not None and drawn["seconds"] == 10.0
 
 
 def test_durations_of_one_length_have_no_histogram_and_of_many_one() -> None:

@@ -81,7 +81,7 @@ def _say_class(outcome: Outcome, place: int) -> Answer:
     scores = outcome.scores[place]
     said = [_strong(outcome.class_name(truth)), f" {scores[truth]:.2f}"]
     if outcome.kind == "binary":
-        said.append(f" (yes from {float(np.asarray(outcome.threshold)):.2f})")
+        said.append(f" ('{outcome.class_name(1)}' from {float(np.asarray(outcome.threshold)):.2f})")
     if taken != truth:
         said += [", taken for ", _strong(outcome.class_name(taken)), f" {scores[taken]:.2f}"]
     return Answer(said, outcome.class_name(taken))

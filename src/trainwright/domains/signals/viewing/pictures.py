@@ -35,14 +35,17 @@ def draw_example(facts: RunFacts, column: str, place: int, target: str, output: 
         return None
     path = feature.path(row, str(written))
     try:
-        values, units = feature.reader.read(path), units_of(path, feature.channels)
+        shape, units = feature.reader.read_shape(path), units_of(path, feature.channels)
     except Unreadable:
         return None
     rests = facts.rests(place, target, output, column) if facts.rests is not None else None
     steps = float(feature.extras().get("rate") or feature.rate)
-    shade = Shade.of(rests, steps, feature.rate, values.shape)
-    first, count = window_of(values.shape[1], feature.rate, shade)
-    shown = values[:, first : first + count]
+    shade = Shade.of(rests, steps, feature.rate, shape)
+    first, count = window_of(shape[1], feature.rate, shade)
+    try:
+        shown, _ = feature.reader.read_piece(path, first, count)  # of a recording of a day nothing else is read
+    except Unreadable:
+        return None
     found = _picture(shown, feature, units, first, count)
     found |= {"title": f"row {row + 1}, {Path(split_reference(path).path).name}", "note": say_rests(rests, shade)}
     if shade is not None:
