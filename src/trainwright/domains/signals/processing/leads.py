@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainwright.config.errors import ConfigError, DataError, did_you_mean
+from trainwright.config.errors import ConfigError, DataError, nearest
 from trainwright.domains.signals.processing.channel_options import DeriveLeadsOptions, SelectLeadsOptions
 
 EINTHOVEN: dict[str, tuple[float, float]] = {"iii": (-1.0, 1.0), "avr": (-0.5, -0.5), "avl": (1.0, -0.5), "avf": (-0.5, 1.0)}
@@ -20,7 +20,8 @@ class SelectLeads:
         there = place_of(self.channels)
         lacking = [name for name in options.leads if name.casefold() not in there]
         if lacking and (options.absent == "error" or len(lacking) == len(options.leads)):
-            fix = did_you_mean(lacking[0], self.channels) or "name leads there are, or absent: zeros"
+            close = nearest(lacking[0], self.channels)
+            fix = f"did you mean '{close}'?" if close else "name leads there are, or absent: zeros, which takes some of them"
             raise ConfigError(
                 f"there is no lead {', '.join(lacking)}", where="select_leads", why=f"there are {', '.join(self.channels)}", fix=fix
             )
