@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import trainwright as tw
+from trainwright.api.evaluate import evaluate
 from trainwright.cli.main import main
 from trainwright.config.errors import DataError
 from trainwright.domains.signals.synth.ecg import write_ecg
@@ -61,7 +62,7 @@ def test_intervals_are_drawn_by_patient_and_diagnoses_that_are_absent_are_named(
     assert {name: each["rows"] for name, each in classes["of"].items()} == dict(zip(names, truth.sum(axis=0).tolist(), strict=True))
     assert f"Intervals: 200 draws of {drawn['groups']} values of 'patient'" in said and "90 % interval" in said
     assert "200 draws of" in (run.path / "report.html").read_text()
-    found = tw.evaluate(run.path, split="test", settings=["evaluation.intervals.by=patient", "evaluation.intervals.resamples=200"])
+    found = evaluate(run.path, split="test", settings=["evaluation.intervals.by=patient", "evaluation.intervals.resamples=200"])
     assert found["resampling"]["labels"]["groups"] == drawn["groups"]
 
 
