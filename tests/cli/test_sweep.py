@@ -25,7 +25,7 @@ SHORT = [
     "evaluation.baselines=[constant]",
     "model.combiner={type: concat, depth: 1, width: 8}",
 ]
-LONG = [*SHORT, "trainer.max_epochs=150", "trainer.early_stopping=null", "trainer.checkpoint={every: 20 steps, min_interval: 0 s}"]
+LONG = [*SHORT, "trainer.max_epochs=60", "trainer.early_stopping=null", "trainer.checkpoint={every: 20 steps, min_interval: 0 s}"]
 
 
 def options(kind: str, **given: object) -> object:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, redirect_stdout
 from functools import partial
@@ -111,7 +112,7 @@ def read_axes(arguments: argparse.Namespace, seed: int) -> Axes:
 
 
 def _apart(values: tuple[Any, ...], where: str) -> tuple[Any, ...]:
-    twice = next((each for each in values if values.count(each) > 1), None)
+    twice = next((each for each, times in Counter(values).items() if times > 1), None)
     if twice is not None:
         raise RequestError(f"{twice} is given twice", where=where, fix="each value makes one run: leave one of them out")
     return values
