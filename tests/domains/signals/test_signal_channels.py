@@ -125,6 +125,8 @@ def test_a_lead_that_a_column_does_not_have_is_refused_before_anything_is_writte
     table = write_labelled(tmp_path)
     with pytest.raises(ConfigError, match="no lead V5"):
         tw.train(config=config_of(table, [{"select_leads": ["V5"]}]), run_dir=tmp_path / "run")
+    with pytest.raises(ConfigError, match="standardize has batched"):
+        tw.train(config=config_of(table, [{"standardize": {"batched": True}}]), run_dir=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from trainwright.config.errors import DataError
+from trainwright.config.errors import ConfigError, DataError
 from trainwright.config.model import PartConfig
 from trainwright.domains.signals.options import AudioOptions, RecordingOptions, SignalOptions
 from trainwright.domains.signals.processing.options import SignalTransformConfig
@@ -98,6 +98,10 @@ class RecordingFeature(FileFeature):
         """The transforms, and the rate and the channels of what they give."""
         rate, channels, found = self.rate, list(self.channels), []
         for each in self.config.transform:
+            if getattr(each, "batched", False):
+                why = "a column's recordings come one by one in workers, and as rows on the device"
+                where = f"columns.{self.name}.transform"
+                raise ConfigError(f"{each.type} has batched", where=where, why=why, fix="leave it out; runs_on: device gives whole batches")
             if isinstance(each, SignalTransformConfig):
                 known: dict[str, Any] = {"rate": each.rate or rate or None}
                 if "channels" in type(each).model_fields:
