@@ -5,6 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from trainwright.baselines.comparison import verdict
+from trainwright.baselines.run import BaselineResult
 from trainwright.metrics import Outcome, compute_one, difference_interval, from_label, intervals
 from trainwright.metrics.by_class import by_class
 from trainwright.metrics.evaluate import instance
@@ -142,3 +144,17 @@ def test_the_mean_of_what_classes_have_is_the_metric(name: str) -> None:
     values = instance(name, "set").values_by_class(outcome)
     weights = outcome.truth.sum(axis=0) if "weighted" in name else None
     assert values is not None and np.average(values, weights=weights) == pytest.approx(compute_one(outcome, name), abs=1e-12)
+
+
+def test_a_verdict_is_drawn_by_the_same_groups() -> None:
+    outcome, groups = rows_of(80, 8, most=8)
+    noisy = np.clip(outcome.scores + 0.2 * np.random.default_rng(2).normal(size=outcome.scores.shape), 0, 1)
+    baseline = BaselineResult("linear", outcomes={"test": {"tags": Outcome("set", outcome.truth, noisy)}})
+    found = verdict("tags", outcome, {"linear": baseline}, from_label("f1"), groups=groups)
+    expected = difference_interval(outcome, baseline.outcomes["test"]["tags"], "f1", groups=groups)
+    assert found["interval"] == pytest.approx([expected.low, expected.high])
+    assert found["network_interval"] == pytest.approx(list(intervals(outcome, ["f1"], groups=groups)["f1"]))
+    seen = np.arange(len(outcome)) % 3 == 0
+    some = verdict("tags", outcome, {"linear": baseline}, from_label("f1"), groups=groups, seen=seen)
+    kept = np.unique(groups[~seen], return_inverse=True)[1]
+    assert some["network_interval"] == pytest.approx(list(intervals(outcome.take(~seen), ["f1"], groups=kept)["f1"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,12 +28,22 @@ class _Rows:
     seen: np.ndarray
     """bool [n]."""
 
+    groups: np.ndarray | None = None
+    """int64 [n]: which rows belong together, where intervals are drawn by such."""
+
     def network(self, outcome: Outcome, rows: np.ndarray | None = None, *, seen: bool = False) -> Outcome:
         """The network's outcome on the compared (or the seen) rows, of those at the positions `rows` alone."""
+        places = self._places(rows, seen)
+        return outcome if len(places) == len(outcome) else outcome.take(places)
+
+    def _places(self, rows: np.ndarray | None, seen: bool = False) -> np.ndarray:
         chosen = self.seen if seen else self.compared
         places = np.arange(len(chosen)) if rows is None else rows
-        places = places[chosen[places]]
-        return outcome if len(places) == len(outcome) else outcome.take(places)
+        return np.asarray(places[chosen[places]])
+
+    def together(self, rows: np.ndarray | None = None) -> np.ndarray | None:
+        """The group of each compared row, of those at the positions `rows` alone, numbered without gaps; None where rows are drawn."""
+        return None if self.groups is None else np.unique(self.groups[self._places(rows)], return_inverse=True)[1]
 
     def baseline(self, result: BaselineResult, split: str, target: str, *, seen: bool = False) -> Outcome:
         """The same of a baseline, which may have scored some of the rows only."""
@@ -51,17 +61,18 @@ def verdict(
     split: str = "test",
     seed: int = 0,
     seen: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """How the network stands beside the best baseline on the same rows, as in results.json.
 
     `standing` is `beats` or `behind` when the 95 % interval of the paired difference leaves out zero, else `on par`; `too few` when under
     ten rows of a class were compared; null when there is nothing to compare. `metric` defaults to the first of the kind (accuracy, R²,
     Jaccard). `seen` (bool [n]) are rows whose inputs are also those of a training row: what was learnt by heart is right there, so the
-    others decide, where there are 30 of them.
+    others decide, where there are 30 of them. `groups` (int64 [n]) are rows that belong together and are drawn together.
     """
     metric = metric or headline(network.kind)
     higher = PARTS[metric.type].higher_is_better if metric.type in PARTS else True
-    rows = _choose_rows(network, metric, seen)
+    rows = replace(_choose_rows(network, metric, seen), groups=groups)
     value = compute_one(rows.network(network), metric)
     values = _values(target, baselines, metric, split, rows)
     best = (max if higher else min)(values, key=lambda name: values[name]) if values else None
@@ -70,8 +81,9 @@ def verdict(
         why = "no baseline could be measured" if best is None else f"{words(label(metric))} of the network is undefined"
         return {**found, "text": f"Not compared: {say_too_few(rows.network(network), metric.type) or why}."}
     # a baseline may have scored a sample of the rows; the network is compared on the same ones
-    same, other = rows.network(network, baselines[best].rows.get(split)), rows.baseline(baselines[best], split, target)
-    difference = difference_interval(same, other, metric, seed=seed)
+    scored = baselines[best].rows.get(split)
+    same, other = rows.network(network, scored), rows.baseline(baselines[best], split, target)
+    difference = difference_interval(same, other, metric, seed=seed, groups=rows.together(scored))
     better = difference.value > 0 if higher else difference.value < 0
     standing = ("beats" if better else "behind") if difference.clear else "on par"
     few = say_too_few(same, metric.type)
@@ -126,10 +138,15 @@ def _describe(network: Outcome, metric: PartConfig, rows: _Rows, values: dict[st
         "rows": int(rows.compared.sum()),
         "of": len(network),
         "values": {name: _number(value) for name, value in values.items()},
-        "network_interval": [_number(each) for each in intervals(rows.network(network), [metric], seed=seed)[label(metric)]],
+        "network_interval": [_number(each) for each in _interval(rows, network, metric, seed)],
         "seen": None,
         "notes": [],
     }
+
+
+def _interval(rows: _Rows, network: Outcome, metric: PartConfig, seed: int) -> tuple[float, float]:
+    """The interval of the network's metric on the compared rows."""
+    return intervals(rows.network(network), [metric], seed=seed, groups=rows.together())[label(metric)]
 
 
 def _beside(target: str, network: Outcome, baseline: BaselineResult, metric: PartConfig, split: str, rows: _Rows) -> dict[str, Any]:

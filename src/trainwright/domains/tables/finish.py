@@ -19,7 +19,7 @@ from trainwright.domains.tables.analysis.of_rows import importance_of
 from trainwright.domains.tables.baseline_columns import columns_beside, columns_given
 from trainwright.domains.tables.blocks import write_table
 from trainwright.domains.tables.calibration import Calibration, labelled_rows
-from trainwright.domains.tables.measured_intervals import interval_column, measure_intervals
+from trainwright.domains.tables.measured_intervals import interval_column, measure_intervals, read_groups
 from trainwright.domains.tables.model import Model
 from trainwright.domains.tables.position_metrics import measured_outputs
 from trainwright.domains.tables.prepare import PreparedData
@@ -82,7 +82,7 @@ def finish(
         resampling={split: drawn} if drawn else {},
         classes=classes_of(outcomes, wanted),
         baselines={name: each.as_json() for name, each in baselines.items()},
-        verdict=verdicts(prepared, model, decided, split, baselines, config.run.seed) if baselines else {},
+        verdict=decide(config, prepared, model, decided, split, baselines) if baselines else {},
         timing={**fitted.timing, "total_seconds": process_seconds()},
         realised={**fitted.realised, "device": str(next(system.parameters()).device)},
         stopped_because=fitted.stopped_because,
@@ -135,6 +135,15 @@ def measure(
         means = {head: float(np.average(found[f"{head.name}.loss"].astype(np.float64), weights=weights)) for head in system.heads}
         put_loss(metrics[split], sum(head.weight * mean for head, mean in means.items()))
     return outcomes, losses, metrics
+
+
+def decide(
+    config: Config, prepared: PreparedData, model: Model, outcomes: dict[str, Outcome], split: str, baselines: dict[str, BaselineResult]
+) -> dict[str, dict[str, Any]]:
+    """Target → how the network stands beside the baselines, by groups of rows where intervals are drawn so."""
+    column = interval_column(config)
+    groups = read_groups(prepared.source, column, prepared.rows(split)) if column else None
+    return verdicts(prepared, model, outcomes, split, baselines, config.run.seed, groups)
 
 
 def intervals_of(

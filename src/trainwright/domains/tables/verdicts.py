@@ -40,14 +40,15 @@ def verdicts(
     split: str,
     baselines: Mapping[str, BaselineResult],
     seed: int,
+    groups: np.ndarray | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Target → its verdict as in results.json."""
+    """Target → its verdict as in results.json; `groups`: int64 of each row of the split, where rows of one are drawn together."""
     seen, found = prepared.seen_of(split), {}
     for spec in prepared.spec.targets:
         if spec.name not in outcomes:
             continue
         chosen = headline_of_target(prepared, spec)
-        made = verdict(spec.name, outcomes[spec.name], baselines, chosen.metric, split=split, seed=seed, seen=seen)
+        made = verdict(spec.name, outcomes[spec.name], baselines, chosen.metric, split=split, seed=seed, seen=seen, groups=groups)
         few = _few_of_the_rare(spec, chosen, outcomes[spec.name], seen, made)
         notes = [*_given_away(prepared, spec.name), chosen.why, few, *made["notes"], _between_times(prepared)]
         advice = [*_against_rarity(spec, chosen, model), *_against_duplicates(prepared, made), *_against_trees(made)]
