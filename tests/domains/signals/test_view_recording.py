@@ -77,6 +77,12 @@ def test_raw_and_processed_stand_one_above_the_other(capsys: pytest.CaptureFixtu
     assert code == 0 and page.count('class="trace"') == 4 and "bandpass (low 0.5, high 40)" in page
 
 
+def test_what_is_standardized_has_no_millivolts_and_lies_on_no_paper(capsys: pytest.CaptureFixture[str]) -> None:
+    view(capsys, "records/r1", "--transform", "[{lowpass: 40}, standardize]", "-o", "s.html")
+    raw, _, processed = Path("s.html").read_text().partition(">processed<")
+    assert 'class="paper-bold"' in raw and 'class="paper-bold"' not in processed and 'class="scale"' in processed
+
+
 def test_transforms_may_stand_in_a_file_or_a_configuration(capsys: pytest.CaptureFixture[str]) -> None:
     Path("chain.yaml").write_text("transform: [{lowpass: 40}, {notch: 50}]\n")
     Path("config.yaml").write_text("columns: {ecg: {type: signal, transform: [{highpass: 0.5}]}, age: number}\n")
@@ -145,6 +151,7 @@ def test_faulty_leads_are_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["records/r1", "--seconds", "0"], ["seconds"]),
         (["records/r1", "--transform", "bandpas"], ["bandpas", "did you mean 'bandpass'?"]),
         (["records/r1", "--transform", "{lowpass: 300}"], ["300"]),
+        (["records/r1", "--transform", "7"], ["the transforms cannot be taken"]),
         (["records/r1", "--transform", "none.yaml"], ["none.yaml"]),
         (["records/r1", "--run", "runs/none"], ["runs/none"]),
         (["records/r1", "--transform", "lowpass", "--run", "x"], ["both say how it is processed"]),
@@ -152,6 +159,7 @@ def test_faulty_leads_are_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["records/r1", "-o", "records/r1.hea"], ["ends with none of"]),
         (["records/r1", "--annotations", "qrs"], ["annotations 'r1.qrs' are not there", "atr"]),
         (["a.wav", "--annotations", "atr"], ["no annotations"]),
+        (["records/r1.atr"], ["is a part of a record", "trainwright view records/r1"]),
         (["notes.txt#rate=0"], ["rate=0"]),
         (["plain.npy"], ["does not say how many samples there are a second", "--rate 500"]),
         (["records/r1", "--lead", "II"], ["--leads"]),

@@ -239,6 +239,7 @@ def draw_made(window: Window, made: Any, seconds: float, before: float, whole: b
         heats = [scaled_heat(each, name) for each, name in zip(shown[:BANDS_SHOWN], made.channels, strict=False)]
         return _block(window, "processed", []) | place | {"heats": heats}
     names = {each.lower(): unit for each, unit in zip(window.facts.channels, window.facts.units, strict=False)}
+    names = names if made.keeps_units else {}
     traces, paper = traces_of(shown, made.channels, [names.get(each.lower(), "") for each in made.channels])
     return _block(window, "processed", traces) | place | {"paper": paper}
 

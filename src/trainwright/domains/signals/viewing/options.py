@@ -30,7 +30,7 @@ class RecordingViewOptions(PartConfig):
     """Leads by name, commas between them, in this order; all without it."""
     rate: PositiveFloat | None = Field(default=None, json_schema_extra={"metavar": "HZ"})
     """Samples a second of a file that does not say it, or says it wrongly."""
-    transform: str | list[Any] | dict[str, Any] = Field(default="", json_schema_extra={"metavar": "TRANSFORMS"})
+    transform: Any = Field(default="", json_schema_extra={"metavar": "TRANSFORMS"})
     """Show it processed as well: `{bandpass: {low: 0.5, high: 40}}`, a YAML file with transforms, a configuration, or a run."""
     run: str = Field(default="", json_schema_extra={"metavar": "RUN"})
     """Show it processed as this run's model is given it."""

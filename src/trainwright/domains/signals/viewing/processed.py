@@ -17,6 +17,34 @@ from trainwright.data.transforms.chain import Chain
 from trainwright.domains.signals.feature import RecordingFeature, SignalFeature
 from trainwright.domains.signals.options import SignalOptions
 
+KEEP_UNITS = frozenset(
+    [
+        "bandpass",
+        "lowpass",
+        "highpass",
+        "bandstop",
+        "notch",
+        "fir",
+        "preset_filter",
+        "detrend",
+        "remove_baseline",
+        "resample",
+        "fit_length",
+        "select_leads",
+        "derive_leads",
+        "shift",
+        "add_noise",
+        "mask_time",
+        "drop_leads",
+        "baseline_wander",
+        "time_warp",
+        "random_crop",
+        "center_crop",
+        "cast",
+    ]
+)
+"""Transforms whose result is in the units of what they are given; of all others it is in none that is known."""
+
 
 @dataclass(frozen=True)
 class Processed:
@@ -29,6 +57,8 @@ class Processed:
     channels: list[str]
     said: str
     """The transforms, in words."""
+    keeps_units: bool
+    """Whether it is in the units of the recording."""
 
 
 def chain_of(transform: Any, run: str, column: str) -> RecordingFeature:
@@ -123,8 +153,9 @@ def process(feature: RecordingFeature, values: np.ndarray[Any, Any], rate: float
             found = chain(torch.from_numpy(np.ascontiguousarray(values, np.float32))).float().numpy()
     except (ConfigError, DataError) as error:
         raise RequestError(error.what, where=error.where or "the transforms", why=error.why, fix=error.fix) from error
-    said = " → ".join(_say(each) for each in transforms if applies_always(each)) or "no transforms"
+    applied = [each for each in transforms if applies_always(each)]
+    said = " → ".join(map(_say, applied)) or "no transforms"
     if found.ndim not in (2, 3):
         raise RequestError(f"the transforms give an array of {found.ndim} dimensions, which is not drawn", where="the transforms", why=said)
     kept = names if len(found) == len(names) else [f"channel {place}" for place in range(len(found))]
-    return Processed(found, after, kept, said)
+    return Processed(found, after, kept, said, all(each.type in KEEP_UNITS for each in applied))
