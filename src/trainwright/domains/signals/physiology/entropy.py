@@ -44,7 +44,7 @@ def sample_entropy(values: Array, order: int = 2, tolerance: float | None = None
     before, after = embed(series, order, 1)[:-1], embed(series, order + 1, 1)
     if len(after) < 2:
         return math.nan
-    alike, still = (int(count_near(each, radius, norm).sum()) - len(each) for each in (before, after))
+    alike, still = (count_pairs(each, radius, norm) - len(each) for each in (before, after))
     if not alike:
         return math.nan
     return -math.log(still / alike) if still else math.inf
@@ -102,6 +102,14 @@ def count_near(pieces: Array, radius: float, norm: float) -> Array:
 
     tree = cKDTree(pieces)
     return np.asarray(tree.query_ball_point(pieces, radius, p=norm, return_length=True))
+
+
+def count_pairs(pieces: Array, radius: float, norm: float) -> int:
+    """How many pairs of pieces lie within the radius of each other, each with itself among them."""
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(pieces)
+    return int(tree.count_neighbors(tree, radius, p=norm))
 
 
 def entropy_of(shares: Array) -> float:

@@ -52,7 +52,7 @@ class Recorded:
     @cached_property
     def leads(self) -> Array:
         """Those channels."""
-        return self.values[self.of_heart]
+        return self.values if len(self.of_heart) == len(self.values) else self.values[self.of_heart]
 
     @cached_property
     def beats(self) -> Array:
@@ -79,7 +79,8 @@ def numbers_of(recorded: Recorded, measure: str) -> dict[str, float]:
 
 def as_recorded(values: Array, rate: float, channels: Sequence[str] | None) -> Recorded:
     """A recording of one channel or several, which are numbered where they have no names. Raises DataError."""
-    leads = np.atleast_2d(np.asarray(values, np.float64))
+    leads = np.atleast_2d(np.asarray(values))
+    leads = leads if leads.dtype in (np.float32, np.float64) else leads.astype(np.float64)
     if leads.ndim != 2:
         fix = "give one channel (time,), or several (channels, time)"
         raise DataError(f"a recording has the shape (channels, time), not {leads.shape}", where="measure", fix=fix)
@@ -137,7 +138,7 @@ def pieces_of(recorded: Recorded) -> list[Array]:
 
     from scipy.signal import resample_poly
 
-    lead = fill_invalid(recorded.values[[best_lead(recorded)]])[0]
+    lead = fill_invalid(recorded.values[[best_lead(recorded)]])[0].astype(np.float64)
     size = round(PIECE * recorded.rate)
     starts = np.unique(np.linspace(0, len(lead) - size, min(MOST, len(lead) // size)).astype(int)) if len(lead) > size else [0]
     ratio = Fraction(ENTROPY_RATE / recorded.rate).limit_denominator(1000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -41,6 +41,8 @@ PROMINENT, TOGETHER, REGULAR = 6.0, 4.0, 0.1
 intervals deviate by less than the last share."""
 GLOBAL = 0.02
 """Of the usual energy of beats in the whole, what a beat has at least: noise in a pause is none."""
+PART, AROUND = 600.0, 20.0
+"""Seconds that are filtered together, and more on both sides."""
 STRETCH, MARGIN = 15.0, 5.0
 """Seconds that are judged together, and more on both sides to know what is usual there."""
 FAINT = 2.0
@@ -71,13 +73,16 @@ def rpeaks(values: Array, rate: float, method: str = "band") -> Array:
     usable = np.ptp(filled, axis=1) > 0 if leads.shape[1] > 1 else np.zeros(len(leads), bool)
     if not usable.any():
         return np.empty(0, np.int64)
-    found = METHODS[method](filled[usable], float(rate), ~valid[usable])
-    return found[valid[usable].any(axis=0)[found]]
+    if not usable.all():
+        filled, valid = filled[usable], valid[usable]
+    found = METHODS[method](filled, float(rate), ~valid)
+    return found[valid[:, found].any(axis=0)]
 
 
 def as_leads(values: Array, rate: float, where: str) -> Array:
-    """`(time,)` or `(leads, time)` as float64 `(leads, time)`. Raises DataError for other shapes, ConfigError for too low a rate."""
-    leads = np.asarray(values, np.float64)
+    """`(time,)` or `(leads, time)` as floats `(leads, time)`. Raises DataError for other shapes, ConfigError for too low a rate."""
+    leads = np.asarray(values)
+    leads = leads if leads.dtype in (np.float32, np.float64) else leads.astype(np.float64)
     if leads.ndim not in (1, 2):
         fix = "give one lead (time,), or several (leads, time)"
         raise DataError(f"an ECG has the shape (time,) or (leads, time), not {leads.shape}", where=where, fix=fix)
@@ -92,17 +97,39 @@ def as_leads(values: Array, rate: float, where: str) -> Array:
 
 
 def band(leads: Array, rate: float, gaps: Array) -> Array:
-    """Peaks of the energy of slopes between 5 and 20 Hz that stand out of their surroundings, and the peak of the QRS at each."""
-    filtered = filter_band(leads, rate, SLOWEST)
+    """Peaks of the energy of slopes between 5 and 20 Hz that stand out of their surroundings, and the peak of the QRS at each.
+
+    Long recordings are gone through part by part, which needs no more memory than one part does.
+    """
+    shown: tuple[int, int] | None = None
+    peaks = []
+    for start, stop, first, last in parts_of(leads.shape[1], round(PART * rate), round(AROUND * rate)):
+        filtered = filter_band(leads[:, first:last].astype(np.float64), rate, SLOWEST)
+        beats = find_beats(leads[:, first:last], filtered, rate, gaps[:, first:last])
+        if len(beats):
+            here = shown if shown is not None and np.ptp(filtered[shown[0]]) > 0 else clearest_lead(filtered, beats, rate)
+            shown = here if len(beats) >= FEWEST else shown
+            peaks.append(first + place_peaks(here[1] * filtered[here[0]], beats, rate))
+            peaks[-1] = peaks[-1][(peaks[-1] >= start) & (peaks[-1] < stop)]
+    found = np.unique(np.concatenate(peaks)) if peaks else np.empty(0, np.int64)
+    return found[np.diff(found, prepend=-round(rate)) > REFRACTORY * rate / 2]  # one at a border may be found on both sides
+
+
+def parts_of(length: int, size: int, margin: int) -> Iterator[tuple[int, int, int, int]]:
+    """First and last + 1 sample of each part, and with what lies round it; a short rest belongs to the last one."""
+    for start in range(0, max(length - margin, 1), size):
+        stop = start + size if start + size + margin < length else length
+        yield start, stop, max(start - margin, 0), min(stop + margin, length)
+
+
+def find_beats(leads: Array, filtered: Array, rate: float, gaps: Array) -> Array:
+    """Samples near the beats of `(leads, time)`, stretch by stretch."""
     slopes = np.where(widened(gaps, round(SMOOTHED * rate)), 0, np.gradient(filtered, axis=1))  # a gap's edges are steep, and no beats
-    size, margin = round(STRETCH * rate), round(MARGIN * rate)
     beats = []
-    for start in range(0, max(leads.shape[1] - margin, 1), size):
-        stop = start + size if start + size + margin < leads.shape[1] else leads.shape[1]
-        first = max(start - margin, 0)
-        found = first + beats_of(leads[:, first : stop + margin], slopes[:, first : stop + margin], rate)
+    for start, stop, first, last in parts_of(leads.shape[1], round(STRETCH * rate), round(MARGIN * rate)):
+        found = first + beats_of(leads[:, first:last], slopes[:, first:last], rate)
         beats.append(found[(found >= start) & (found < stop)])
-    return place_peaks(filtered, np.concatenate(beats), rate)
+    return np.concatenate(beats)
 
 
 def beats_of(leads: Array, slopes: Array, rate: float) -> Array:
@@ -222,17 +249,25 @@ def look_again(beats: Array, wide: Callable[[], Array], rate: float) -> Array:
     return np.sort(np.concatenate([beats, np.array(added, np.int64)]))
 
 
-def place_peaks(filtered: Array, beats: Array, rate: float) -> Array:
-    """The sample of each QRS where the lead that shows them best is largest, in the direction that its beats usually have."""
-    reach, length = round(REACH * rate), filtered.shape[1]
-    if not len(beats):
-        return np.empty(0, np.int64)
-    windows = np.clip(beats[:, None] + np.arange(-reach, reach + 1), 0, length - 1)
+def windows_of(beats: Array, length: int, rate: float) -> Array:
+    """Numbers of the samples round each beat, `(beats, samples)`."""
+    reach = round(REACH * rate)
+    return np.clip(beats[:, None] + np.arange(-reach, reach + 1), 0, length - 1)
+
+
+def clearest_lead(filtered: Array, beats: Array, rate: float) -> tuple[int, int]:
+    """The lead that shows beats best, and 1 or −1: the direction that they usually have there."""
+    windows = windows_of(beats, filtered.shape[1], rate)
     highest = np.median(filtered[:, windows].max(axis=2), axis=1)
     lowest = np.median(-filtered[:, windows].min(axis=2), axis=1)
     quiet = np.median(np.abs(filtered), axis=1) + 1e-12
     best = int((np.maximum(highest, lowest) / quiet).argmax())
-    upright = filtered[best] if highest[best] >= lowest[best] else -filtered[best]
+    return best, 1 if highest[best] >= lowest[best] else -1
+
+
+def place_peaks(upright: Array, beats: Array, rate: float) -> Array:
+    """The sample of each QRS where a lead `(time,)` whose beats point up is largest."""
+    windows = windows_of(beats, len(upright), rate)
     return np.unique(windows[np.arange(len(beats)), upright[windows].argmax(axis=1)]).astype(np.int64)
 
 
