@@ -121,6 +121,14 @@ def test_a_gap_in_a_lead_with_low_beats_costs_those_in_it_alone() -> None:
     assert match_events(rpeaks(lead, 500) / 500, outside / 500, 0.15).missed == 0
 
 
+def test_parts_of_a_long_recording_miss_no_beat_at_their_borders_and_find_none_twice(
+    made: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = rpeaks(made[0], RATE)
+    monkeypatch.setattr("trainwright.domains.signals.physiology.rpeaks.PART", 7.3)
+    np.testing.assert_array_equal(rpeaks(made[0].astype(np.float32), RATE), whole)
+
+
 def test_a_dead_lead_among_good_ones_is_left_out(made: tuple[np.ndarray, np.ndarray]) -> None:
     good = made[0][:, : 60 * RATE]
     dead = np.stack([np.full(good.shape[1], np.nan), good[0], np.zeros(good.shape[1]), good[1]])

@@ -31,6 +31,8 @@ EARLY, LATE = 0.8, 1.5
 """Of that median, what an early beat comes within, and a pause is longer than."""
 ENTROPY_RATE, PIECE, MOST = 100.0, 10.0, 12
 """Hz and seconds of the pieces that entropies are of, so that those of all recordings can be compared; at most so many, spread evenly."""
+LONG, FINE, COARSE = 3600.0, 100.0, 4.0
+"""Seconds from which on intervals are interpolated at the last rate (Hz) for their spectrum, else at the one before."""
 BEST = ("ii", "mlii", "i", "v5")
 """Leads that entropies are of, the first that is there."""
 
@@ -117,7 +119,8 @@ def ratios_to_last(intervals: Array) -> Array:
 def variability(recorded: Recorded) -> dict[str, float]:
     """Heart-rate variability over time and frequency, and nonlinear; intervals are taken as they are, those of ectopic beats too."""
     beats, rate = recorded.beats, recorded.rate
-    return hrv_time(beats, rate) | hrv_frequency(beats, rate) | hrv_nonlinear(beats, rate)
+    finely = FINE if recorded.values.shape[1] < LONG * rate else COARSE
+    return hrv_time(beats, rate) | hrv_frequency(beats, rate, interpolation_rate=finely) | hrv_nonlinear(beats, rate)
 
 
 def entropies(recorded: Recorded) -> dict[str, float]:

@@ -27,34 +27,39 @@ def quality(values: Array, rate: float) -> dict[str, float]:
     faults = find_faulty_leads(leads)
     kinds = [each.kind for each in faults]
     dead = {each.number for each in faults if each.kind != "clipped"}
-    good = fill_invalid(leads[[number for number in range(len(leads)) if number not in dead]]).astype(np.float64)
+    good = [number for number in range(len(leads)) if number not in dead]
     found = [float(1 - np.isfinite(leads).mean()), kinds.count("flat") / len(leads), kinds.count("clipped") / len(leads)]
-    return dict(zip(NAMES, [*found, *shape_of(good, rate)], strict=True))
+    shapes = [shape_of(fill_invalid(leads[[number]])[0].astype(np.float64), rate) for number in good]
+    return dict(zip(NAMES, [*found, *_medians(shapes)], strict=True))
 
 
 NAMES = ("gap_share", "flat_leads", "clipped_leads", "kurtosis", "qrs_share", "baseline_share", "noise_share")
 
 
-def shape_of(leads: Array, rate: float) -> list[float]:
-    """Median kurtosis of the leads, and shares of power: QRS, baseline, noise."""
+def _medians(shapes: list[list[float]]) -> list[float]:
+    """Of each number the median over the leads that have it."""
+    columns = np.array(shapes).reshape(len(shapes), 4).T
+    return [float(np.median(each[np.isfinite(each)])) if np.isfinite(each).any() else math.nan for each in columns]
+
+
+def shape_of(lead: Array, rate: float) -> list[float]:
+    """Kurtosis of `(time,)`, and shares of power: QRS, baseline, noise."""
     from scipy.signal import welch
 
-    if not len(leads) or leads.shape[1] < 4:
+    if len(lead) < 4:
         return [math.nan] * 4
-    centred = leads - leads.mean(axis=1, keepdims=True)
-    kurtosis = (centred**4).mean(axis=1) / (centred**2).mean(axis=1) ** 2 - 3
-    frequencies, power = welch(centred, rate, nperseg=min(round(4 * rate), leads.shape[1]), axis=-1)
-    shares = [
+    squares = (lead - lead.mean()) ** 2
+    kurtosis = float((squares**2).mean() / squares.mean() ** 2 - 3)
+    frequencies, power = welch(lead, rate, nperseg=min(round(4 * rate), len(lead)))
+    return [
+        kurtosis,
         _share(frequencies, power, QRS, HEART),
         _share(frequencies, power, (0.0, BASELINE), (0.0, math.inf)),
         _share(frequencies, power, (NOISE, math.inf), (0.0, math.inf)) if rate > 2 * NOISE else math.nan,
     ]
-    return [float(np.median(kurtosis)), *shares]
 
 
 def _share(frequencies: Array, power: Array, part: tuple[float, float], whole: tuple[float, float]) -> float:
-    """Median over the leads of the power in a band by that in another."""
-    inside, all_of = ((frequencies >= low) & (frequencies < high) for low, high in (part, whole))
-    totals = power[:, all_of].sum(axis=1)
-    known = totals > 0
-    return float(np.median(power[known][:, inside].sum(axis=1) / totals[known])) if known.any() else math.nan
+    """The power in a band by that in another."""
+    inside, all_of = (float(power[(frequencies >= low) & (frequencies < high)].sum()) for low, high in (part, whole))
+    return inside / all_of if all_of > 0 else math.nan
