@@ -140,3 +140,11 @@ def test_a_metric_of_sets_is_refused_for_one_label_before_training() -> None:
 
     with pytest.raises(ConfigError, match="labels are decided together where there are several"):
         methods_for([ThresholdOptions(metric="subset_accuracy")], {"survived": "binary"})
+
+
+def test_labels_that_the_metric_does_not_know_are_refused_before_training() -> None:
+    from trainwright.calibration.fitting import check_method
+
+    with pytest.raises(ConfigError, match="no label of the target is a class of the challenge's weights"):
+        check_method(ThresholdOptions(metric="challenge_score"), "tags", "set", rows_of(0).truth, ["cat", "dog", "cow"])
+    check_method(ThresholdOptions(metric="challenge_score"), "tags", "set", rows_of(0).truth, ["AF", "dog", "cow"])

@@ -15,6 +15,7 @@ from trainwright.calibration.criteria import is_of_sets
 from trainwright.calibration.fitted import Calibrated
 from trainwright.calibration.scaling import Scaling
 from trainwright.calibration.thresholds import Threshold
+from trainwright.calibration.together import Together
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.config.registry import build
 from trainwright.metrics.outcome import Outcome
@@ -218,6 +219,10 @@ def check_method(method: CalibrationMethod, name: str, kind: str, truth: np.ndar
         _ensure_enough(method, name, len(truth))
     elif kind in (*CLASSES, SET):
         _ensure_classes(method, name, kind, np.asarray(truth), classes, where)
+        if kind == SET and method.type == "thresholds" and is_of_sets(getattr(method, "metric", "")):
+            # what a metric has against the labels shows by measuring any rows
+            few = np.asarray(truth)[:8]
+            Together(method.metric).value(Outcome(SET, few, few.astype(np.float64), list(classes) if classes else None))  # type: ignore[attr-defined]
 
 
 def _ensure_enough(method: Any, name: str, rows: int) -> None:
