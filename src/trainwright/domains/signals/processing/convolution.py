@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.fft import next_fast_len
 from torch import Tensor
 
 from trainwright.config.errors import DataError
-from trainwright.domains.signals.processing.rows import given_type, over_rows, rows_of, unrounded, working_type
+from trainwright.domains.signals.processing.rows import ensure_numbers, given_type, over_rows, rows_of, unrounded, working_type
 
 
 def fir_filtfilt(taps: Any, x: Tensor, *, name: str = "fir_filtfilt") -> Tensor:
@@ -33,7 +34,7 @@ def fir_causal(taps: Any, x: Tensor, state: Tensor | None = None, *, name: str =
 
     The state `(…, taps − 1)` holds the samples before; pieces that are filtered one after the other are the same as the whole.
     """
-    taps, rows, kind = np.asarray(taps, np.float64), rows_of(x, name), working_type(x)
+    taps, rows, kind = np.asarray(taps, np.float64), ensure_numbers(rows_of(x, name), name), working_type(x)
     shape = (*x.shape[:-1], len(taps) - 1)
     if state is None:
         state = rows.new_zeros(shape, dtype=kind)
@@ -45,7 +46,8 @@ def fir_causal(taps: Any, x: Tensor, state: Tensor | None = None, *, name: str =
     if not x.numel():
         return x, last
     with unrounded(x):
-        found = _convolved(taps, whole)
+        whole = torch.nn.functional.pad(whole, (0, _filled(x.shape[-1], shape[-1]) - whole.shape[-1]))
+        found = _convolved(taps, whole)[:, : x.shape[-1]]
     return found.reshape(x.shape).to(given_type(x)), last
 
 
@@ -56,20 +58,33 @@ def _centred(taps: np.ndarray, x: Tensor, name: str) -> Tensor:
         why = f"it has {time} samples, and needs more than the {reach} that the ends are continued by"
         raise DataError(f"a recording is too short for {name}", why=why, fix=f"use fewer taps, or phase: causal; or leave {name} out")
     mean = x.mean(-1, keepdim=True)  # what is constant passes by itself: float32 keeps its digits for the rest
-    x = x - mean
-    left = 2 * x[:, :1] - x[:, 1 : reach + 1].flip(-1)
-    right = 2 * x[:, -1:] - x[:, time - reach - 1 : time - 1].flip(-1)
-    return _convolved(taps, torch.cat([left, x, right], dim=1)) + mean * float(taps.sum())
+    whole = x.new_empty(len(x), _filled(time, 2 * reach))
+    inside = whole.narrow(1, reach, time).copy_(x).sub_(mean)
+    whole.narrow(1, 0, reach).copy_(2 * inside[:, :1] - inside[:, 1 : reach + 1].flip(-1))
+    whole.narrow(1, reach + time, reach).copy_(2 * inside[:, -1:] - inside[:, time - reach - 1 : time - 1].flip(-1))
+    whole[:, time + 2 * reach :] = 0
+    return _convolved(taps, whole)[:, :time].add_(mean * float(taps.sum()))
+
+
+def _frame(time: int, reach: int) -> int:
+    """Samples of a frame: longer ones leave the cache, shorter ones read more samples twice."""
+    size = max(1024, 1 << (4 * reach).bit_length())
+    return size if time + reach > size else int(next_fast_len(time + reach, real=True))
+
+
+def _filled(time: int, reach: int) -> int:
+    """Samples of whole frames that overlap by `reach` and give `time` samples or more."""
+    hop = _frame(time, reach) - reach
+    return -(-time // hop) * hop + reach
 
 
 def _convolved(taps: np.ndarray, x: Tensor) -> Tensor:
-    """`(rows, time + taps − 1)` → `(rows, time)`, where all taps lie on samples."""
-    from scipy.fft import next_fast_len
-
-    size = next_fast_len(x.shape[-1], real=True)
+    """`(rows, _filled(time, taps − 1))` → `(rows, time or more)`, where all taps lie on samples: each frame by its spectrum."""
+    reach = len(taps) - 1
+    size = _frame(x.shape[-1] - reach, reach)
     answer = _spectrum(taps.tobytes(), size).to(x.device, x.dtype.to_complex())
-    found = torch.fft.irfft(torch.fft.rfft(x, size) * answer, size)  # what wraps around lands on samples before the first of all taps
-    return found[:, len(taps) - 1 : x.shape[-1]]
+    found = torch.fft.irfft(torch.fft.rfft(x.unfold(1, size, size - reach)).mul_(answer), size)
+    return found[..., reach:].reshape(len(x), -1)  # what wraps around lands on samples before the first of all taps
 
 
 @lru_cache(maxsize=16)

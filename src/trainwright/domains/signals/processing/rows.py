@@ -26,19 +26,23 @@ def over_rows(function: Callable[[Tensor], Tensor], x: Tensor, name: str) -> Ten
         if not len(rows):
             found = function(rows.new_zeros(1, x.shape[-1], dtype=kind))[:0]
         else:
-            found = torch.cat([function(each.to(kind)) for each in torch.split(rows, count)])
+            found = torch.cat([function(ensure_numbers(each, name).to(kind)) for each in torch.split(rows, count)])
     return found.reshape(*x.shape[:-1], found.shape[-1]).to(given_type(x))
 
 
 def rows_of(x: Tensor, name: str) -> Tensor:
-    """`(rows, time)`. Raises DataError for values that are no numbers, one of which would become of all that a filter reaches."""
+    """`(rows, time)`. Raises DataError for what has no time, and for complex numbers."""
     if not x.dim() or x.is_complex():
         raise DataError(f"{name} is given {'a single number' if not x.dim() else 'complex numbers'}", fix="give it real numbers (…, time)")
-    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-    if x.is_floating_point() and not bool(torch.isfinite(rows.detach().sum(dtype=working_type(x)))):
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+
+
+def ensure_numbers(x: Tensor, name: str) -> Tensor:
+    """`x` itself. Raises DataError for values that are no numbers, one of which would become of all that a filter reaches."""
+    if x.is_floating_point() and not bool(torch.isfinite(x.detach().sum(dtype=working_type(x)))):
         why = "one of them would become of the whole channel"
         raise DataError(f"{name} is given values that are no numbers", why=why, fix="unreadable: repair fills them in where they are read")
-    return rows
+    return x
 
 
 def working_type(x: Tensor) -> torch.dtype:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.domains.signals.processing.blocks import Blocks
-from trainwright.domains.signals.processing.rows import given_type, over_rows, rows_of, unrounded, working_type
+from trainwright.domains.signals.processing.rows import ensure_numbers, given_type, over_rows, rows_of, unrounded, working_type
 
 
 def sosfiltfilt(sections: Any, x: Tensor, *, name: str = "sosfiltfilt") -> Tensor:
@@ -30,7 +30,7 @@ def sosfilt(sections: Any, x: Tensor, state: Tensor | None = None, *, name: str 
     form, not of `scipy.signal.sosfilt`. Raises DataError, which calls the filter `name`, for values that are no numbers.
     """
     blocks, kind = blocks_of(sections), working_type(x)
-    rows, shape = rows_of(x, name), (*x.shape[:-1], blocks.model.states)
+    rows, shape = ensure_numbers(rows_of(x, name), name), (*x.shape[:-1], blocks.model.states)
     if state is None:
         state = rows.new_zeros(shape, dtype=kind)
     if state.shape != shape:
