@@ -20,4 +20,5 @@ def check_edges(name: str, edges: list[float], rate: float) -> None:
     for edge in edges:
         if edge >= rate / 2:
             why = f"at {rate:g} samples a second nothing above {rate / 2:g} Hz can be told from what is slower (Nyquist)"
-            raise ConfigError(f"{name} has an edge of {edge:g} Hz", why=why, fix=f"give edges below {rate / 2:g}, or a higher rate")
+            fix = f"give edges below {rate / 2:g}, or a higher rate: before a `resample` rather than after it, or the column's `rate`"
+            raise ConfigError(f"{name} has an edge of {edge:g} Hz", why=why, fix=fix)
