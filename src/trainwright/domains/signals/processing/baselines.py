@@ -28,9 +28,9 @@ class Detrend:
         basis = _polynomials(time, self.degree)
 
         def detrend(rows: Tensor) -> Tensor:
-            onto = basis.to(rows)
-            centred = rows - rows.mean(-1, keepdim=True)  # float32 keeps its digits for the rest
-            return centred - (centred @ onto) @ onto.T
+            exact = rows.double() if rows.device.type != "mps" else rows  # sums over all of time, which other threads split otherwise
+            onto = basis.to(exact)
+            return (exact - (exact @ onto) @ onto.T).to(rows.dtype)
 
         return over_rows(detrend, sample, "detrend")
 

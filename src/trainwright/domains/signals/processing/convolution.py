@@ -47,7 +47,7 @@ def fir_causal(taps: Any, x: Tensor, state: Tensor | None = None, *, name: str =
         return x, last
     with unrounded(x):
         whole = torch.nn.functional.pad(whole, (0, _filled(x.shape[-1], shape[-1]) - whole.shape[-1]))
-        found = _convolved(taps, whole)[:, : x.shape[-1]]
+        found = _convolved(taps, whole).reshape(len(rows), -1)[:, : x.shape[-1]]
     return found.reshape(x.shape).to(given_type(x)), last
 
 
@@ -63,7 +63,8 @@ def _centred(taps: np.ndarray, x: Tensor, name: str) -> Tensor:
     whole.narrow(1, 0, reach).copy_(2 * inside[:, :1] - inside[:, 1 : reach + 1].flip(-1))
     whole.narrow(1, reach + time, reach).copy_(2 * inside[:, -1:] - inside[:, time - reach - 1 : time - 1].flip(-1))
     whole[:, time + 2 * reach :] = 0
-    return _convolved(taps, whole)[:, :time].add_(mean * float(taps.sum()))
+    found = _convolved(taps, whole) + (mean * float(taps.sum()))[..., None]
+    return found.reshape(len(x), -1)[:, :time]
 
 
 def _frame(time: int, reach: int) -> int:
@@ -79,12 +80,12 @@ def _filled(time: int, reach: int) -> int:
 
 
 def _convolved(taps: np.ndarray, x: Tensor) -> Tensor:
-    """`(rows, _filled(time, taps − 1))` → `(rows, time or more)`, where all taps lie on samples: each frame by its spectrum."""
+    """`(rows, _filled(time, taps − 1))` → `(rows, frames, samples of each)`, where all taps lie on samples: each by its spectrum."""
     reach = len(taps) - 1
     size = _frame(x.shape[-1] - reach, reach)
     answer = _spectrum(taps.tobytes(), size).to(x.device, x.dtype.to_complex())
     found = torch.fft.irfft(torch.fft.rfft(x.unfold(1, size, size - reach)).mul_(answer), size)
-    return found[..., reach:].reshape(len(x), -1)  # what wraps around lands on samples before the first of all taps
+    return found[..., reach:]  # what wraps around lands on samples before the first of all taps
 
 
 @lru_cache(maxsize=16)

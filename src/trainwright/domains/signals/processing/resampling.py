@@ -41,7 +41,8 @@ class Resample:
     def _resampled(self, x: Tensor) -> Tensor:
         count = -(-x.shape[-1] * self.up // self.down)
         if self.filter is None:
-            return resample_fourier(x, count)
+            exact = x.double() if x.device.type != "mps" else x  # a sum over all of time, which other threads split otherwise
+            return resample_fourier(exact, count).to(x.dtype)
         if self.ends == "zeros":
             return self.filter(x, count)
         if self.ends == "mean":

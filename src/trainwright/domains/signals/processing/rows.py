@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trainwright.config.errors import DataError
 
-AT_ONCE = 1 << 17
+AT_ONCE = 1 << 18
 """Samples that a CPU works on at once, so that what lies between two products stays in its cache."""
 
 
