@@ -26,18 +26,18 @@ def over_rows(function: Callable[[Tensor], Tensor], x: Tensor, name: str) -> Ten
         if not len(rows):
             found = function(rows.new_zeros(1, x.shape[-1], dtype=kind))[:0]
         else:
-            found = _joined(list(torch.split(rows, count)), lambda each: function(ensure_numbers(each, name).to(kind)))
+            found = joined(list(torch.split(rows, count)), lambda each: function(ensure_numbers(each, name).to(kind)))
     return found.reshape(*x.shape[:-1], found.shape[-1]).to(given_type(x))
 
 
-def _joined(pieces: list[Tensor], function: Callable[[Tensor], Tensor]) -> Tensor:
+def joined(pieces: list[Tensor], function: Callable[[Tensor], Tensor]) -> Tensor:
     """A function of pieces of rows, its results one after the other: each put in its place while it is in the cache."""
     first = function(pieces[0])
     if len(pieces) == 1:
         return first
     if first.requires_grad:
         return torch.cat([first, *map(function, pieces[1:])])
-    found = first.new_empty(sum(map(len, pieces)), first.shape[-1])
+    found = first.new_empty(sum(map(len, pieces)), *first.shape[1:])
     found[: len(first)] = first
     place = len(first)
     for each in pieces[1:]:

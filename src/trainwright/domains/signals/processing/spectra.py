@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.domains.signals.processing.rates import rate_of
+from trainwright.domains.signals.processing.rows import AT_ONCE, joined
 from trainwright.domains.signals.processing.scaling import decibels
 from trainwright.domains.signals.processing.spectral_options import LFCCOptions, MelOptions, MFCCOptions, SpectrogramOptions
 
@@ -69,7 +70,13 @@ class Mel(Spectrogram):
         self.bank = mel_bank(self.n_fft // 2 + 1, options.f_min, top, options.n_mels, rate, options.mel_scale, options.norm == "slaney")
 
     def __call__(self, sample: Tensor) -> Tensor:
-        return self.bank.to(sample.device, sample.dtype).T @ super().__call__(sample)
+        bank = self.bank.to(sample.device, sample.dtype).T
+        rows = sample.reshape(-1, sample.shape[-1])
+        if sample.device.type != "cpu" or sample.numel() <= AT_ONCE:
+            return bank @ super().__call__(sample)
+        pieces = list(torch.split(rows, max(AT_ONCE // sample.shape[-1], 1)))  # a spectrum is larger than its bands, and leaves the cache
+        found = joined(pieces, lambda each: bank @ Spectrogram.__call__(self, each))
+        return found.reshape(*sample.shape[:-1], *found.shape[-2:])
 
 
 class MFCC(Mel):
