@@ -56,6 +56,8 @@ class Rows:
     """Why a run over them cannot be continued bit for bit; empty where it can."""
     in_memory: bool = False
     """Whether they lie in memory, so that nothing is gained by reading them ahead."""
+    mapped: bool = False
+    """Whether they lie in mapped files as they are wanted, so that thousands are soon read."""
     own_workers: int = 0
     """Worker processes that they read with by themselves."""
     asked_workers: int = 0
@@ -338,6 +340,8 @@ class MappedRows(Rows):
 
     Pages that were read stay in the page cache but are given back by this process from time to time, so that its own size stays bounded.
     """
+
+    mapped = True
 
     def __init__(self, blocks: Mapping[str, np.ndarray], positions: np.ndarray) -> None:
         with warnings.catch_warnings():

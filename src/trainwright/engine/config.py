@@ -67,8 +67,8 @@ class TrainerConfig(ConfigModel):
     """Processes that read and decode rows ahead of the training."""
     limit_batches: int | None = Field(default=None, ge=1)
     """Only the rows of the first so many batches of each split are used, to try a configuration out; `null` uses all."""
-    evaluation_batch_size: int = Field(default=4096, ge=1)
-    """Samples per forward pass when nothing is learned."""
+    evaluation_batch_size: int | None = Field(default=None, ge=1)
+    """Samples per forward pass when nothing is learned; `null`: 4096 in memory, and of others, such as files, a micro-batch."""
     evaluate_every: Duration = Duration.parse("1 epoch")
     """How often validation runs (`2 epochs`, `500 steps`, `30 s`, `0.1 run`)."""
     log_every: Duration = Duration.parse("50 steps")

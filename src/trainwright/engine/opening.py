@@ -39,6 +39,7 @@ from trainwright.engine.norms import Norms
 from trainwright.engine.own_optimizers import OwnOptimizers
 from trainwright.engine.own_streams import OwnStreams
 from trainwright.engine.parts import Parts
+from trainwright.engine.plan import Plan
 from trainwright.engine.position import Position
 from trainwright.engine.precision import Precision
 from trainwright.engine.progress import progress
@@ -64,6 +65,16 @@ from trainwright.parallel.world import World
 log = logging.getLogger("trainwright.engine")
 
 CHECKPOINTS = "checkpoints"
+
+MANY = 4096
+"""Rows that are evaluated at once where they lie in memory, or in mapped files."""
+
+
+def evaluation_size(config: TrainerConfig, plan: Plan, rows: Rows) -> int:
+    """Rows per forward pass of an evaluation: those of a micro-batch fit, and more of what is decoded may take all memory."""
+    if config.evaluation_batch_size is not None:
+        return config.evaluation_batch_size
+    return MANY if rows.in_memory or rows.mapped or rows.batched else max(plan.micro_batch_size, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +194,7 @@ class Opening:
             order_device=train.device,
             feed=feed,
             validation=None if validation is None else feed.in_order(validation.to(device)),
-            evaluation_batch_size=config.evaluation_batch_size,
+            evaluation_batch_size=evaluation_size(config, made.plan, train),
             followers=Followers(system, train),
             sampler=None if config.sampling is None else Sampler(config.sampling),
             monitor=made.monitor,

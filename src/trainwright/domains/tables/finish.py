@@ -20,7 +20,7 @@ from trainwright.domains.tables.baseline_columns import columns_beside, columns_
 from trainwright.domains.tables.blocks import write_table
 from trainwright.domains.tables.calibration import Calibration, labelled_rows
 from trainwright.domains.tables.measured_intervals import interval_column, measure_intervals, read_groups
-from trainwright.domains.tables.model import Model
+from trainwright.domains.tables.model import Model, rows_at_once
 from trainwright.domains.tables.position_metrics import measured_outputs
 from trainwright.domains.tables.prepare import PreparedData
 from trainwright.domains.tables.show import result_lines
@@ -61,7 +61,7 @@ def finish(
     `analyse` found.
     """
     system.eval()  # training left it in its own mode, in which dropout would be on in what follows
-    model, size = Model(prepared.table.encoder, system), config.trainer.evaluation_batch_size
+    model, size = Model(prepared.table.encoder, system), rows_at_once(prepared.table, config.trainer.evaluation_batch_size)
     calibration = calibration or Calibration.asked(config.evaluation.calibration, prepared.spec.targets)
     before = calibrate(calibration, prepared, model, size)
     outcomes, losses, metrics = measure(prepared, model, fitted, size)

@@ -20,7 +20,7 @@ from trainwright.config.received import damage, ensure_right
 from trainwright.config.trust import reading
 from trainwright.data.joined_windows import join_all
 from trainwright.data.rows import Rows, TensorRows
-from trainwright.features.encoding import TableEncoder
+from trainwright.features.encoding import EncodedTable, TableEncoder
 from trainwright.features.spec import TargetSpec
 from trainwright.files.tensors import load_tensors, save_tensors
 from trainwright.files.text import read_json, write_json
@@ -34,8 +34,15 @@ from trainwright.systems.supervised import SupervisedSystem
 
 FORMAT, UNCALIBRATED = 2, 1
 """Of a model that was calibrated, which a reader of 1 would answer with as if it was not; and of any other."""
-ROWS = 8192
+ROWS = 4096
 """Rows per forward pass when predicting."""
+DECODED = 64
+"""The same of lazy columns: these are decoded together, and what a network makes of them takes several times as much memory."""
+
+
+def rows_at_once(encoded: EncodedTable, asked: int | None = None) -> int:
+    """Rows per forward pass: as many as are asked for, else by whether they have to be decoded."""
+    return asked or (DECODED if encoded.references else ROWS)
 
 
 @dataclass

@@ -27,7 +27,7 @@ from trainwright.domains.tables.analysis.of_rows import importance_of
 from trainwright.domains.tables.conformal_columns import conformal_columns
 from trainwright.domains.tables.explained import TableSubject
 from trainwright.domains.tables.measured_intervals import interval_column, measure_intervals
-from trainwright.domains.tables.model import ROWS, Model
+from trainwright.domains.tables.model import Model, rows_at_once
 from trainwright.domains.tables.placed import place_rows
 from trainwright.domains.tables.position_metrics import measured_outputs
 from trainwright.domains.tables.prepared import PreparedTable
@@ -46,8 +46,6 @@ log = logging.getLogger(__name__)
 
 WINDOW_ROW = "window.row"
 """The block that says of which row each window is."""
-DECODED = 256
-"""Rows of lazy columns that are decoded at a time."""
 NONE_LEFT = "every row lacks a target or a value whose policy is `drop`, or is left out by `data.where`"
 
 
@@ -64,8 +62,8 @@ class TableRows:
     """How many rows were given."""
     name: str
     """What they are from, for a person."""
-    at_once: int = ROWS
-    """Rows per forward pass."""
+    asked: int | None = None
+    """Rows per forward pass, where somebody says."""
     source: Source | None = None
     """What they were read from."""
     grouped_by: str = ""
@@ -73,8 +71,7 @@ class TableRows:
 
     def take(self, model: Model) -> dict[str, np.ndarray]:
         """The scores of all of them, by target."""
-        size = DECODED if self.encoded.references else self.at_once
-        return model.scores_of(table_rows(self.encoded, self.positions), size)
+        return model.scores_of(table_rows(self.encoded, self.positions), rows_at_once(self.encoded, self.asked))
 
 
 class TablePredictor(Predictor):
@@ -195,7 +192,7 @@ class TablePredictor(Predictor):
         if not any(target.positions for target in system.spec.targets):
             return {}
         device = next(system.parameters()).device
-        return measured_outputs(system, table_rows(rows.encoded, rows.positions), DECODED, device)[1]
+        return measured_outputs(system, table_rows(rows.encoded, rows.positions), rows_at_once(rows.encoded), device)[1]
 
     def outcomes(self, rows: TableRows) -> dict[str, Outcome]:
         """Target → truth and scores of its rows."""
