@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import NormalDist
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,7 +20,9 @@ from trainwright.config.model import PartConfig
 from trainwright.metrics import PARTS, from_label, label
 from trainwright.metrics.evaluate import compute_one, instance
 from trainwright.metrics.formulas import Additive, Formula, Ordered
+from trainwright.metrics.group_bootstrap import GroupResampler
 from trainwright.metrics.outcome import Outcome
+from trainwright.metrics.resamples import contrast, percentiles, student, weigh
 
 _BY_ROW = 2000
 """Up to this many rows every row is resampled on its own."""
@@ -121,37 +122,10 @@ class _Resampler:
             return student(contrast([self.without_groups(metric, each) for each in outcomes]), value, level)
 
 
-def weigh(metric: Ordered, outcome: Outcome, counts: np.ndarray) -> np.ndarray:
-    """How often rows are drawn [b, n], times what they weigh."""
-    return counts if outcome.weights is None or metric.ignores_weights else counts * outcome.weights
-
-
-def contrast(values: list[np.ndarray]) -> np.ndarray:
-    return values[0] if len(values) == 1 else values[0] - values[1]
-
-
-def percentiles(values: np.ndarray, level: float) -> tuple[float, float]:
-    defined = values[~np.isnan(values)]
-    if len(defined) < max(2, len(values) / 2):
-        return math.nan, math.nan
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def student(values: np.ndarray, value: float, level: float) -> tuple[float, float]:
-    freedom = len(values) - 1
-    error = math.sqrt(freedom / len(values) * float(((values - values.mean()) ** 2).sum()))
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    t = z + (z**3 + z) / (4 * freedom)  # Cornish-Fisher, first term: 0.4 % below the exact quantile at 19 degrees of freedom
-    return value - t * error, value + t * error
-
-
 def resampler_of(rows: int, groups: np.ndarray | None, resamples: int | None, seed: int) -> Resampler:
     """What draws the rows, or the groups of them (int64 [rows], numbered without gaps)."""
     if groups is None:
         return _Resampler(rows, resamples or 1000, seed)
-    from trainwright.metrics.group_bootstrap import GroupResampler
-
     return GroupResampler(groups, resamples, seed)
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from trainwright.metrics.bootstrap import contrast, percentiles, student, weigh
 from trainwright.metrics.formulas import Additive, Formula, Ordered
 from trainwright.metrics.outcome import Outcome
+from trainwright.metrics.resamples import contrast, percentiles, student, weigh
 from trainwright.metrics.table import CLASSES, SET
 
 RESAMPLES = 1000
