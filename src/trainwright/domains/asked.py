@@ -11,7 +11,7 @@ from trainwright.config.compose import compose
 from trainwright.config.limits import MOST_SEED
 from trainwright.config.located import validate
 from trainwright.config.model import ConfigModel
-from trainwright.metrics.interval_options import IntervalOptions, asked_intervals
+from trainwright.metrics.interval_options import IntervalOptions, Intervals
 
 SETTINGS = ("evaluation.intervals", "evaluation.importance", "run.seed")
 """The settings that are used; what else `evaluation` has is of a training, and is refused."""
@@ -33,7 +33,7 @@ class _Seed(ConfigModel):
 
 
 class _Evaluation(ConfigModel):
-    intervals: bool | IntervalOptions = False
+    intervals: Intervals = None
     importance: bool = False
 
 
@@ -45,4 +45,4 @@ class _Asked(ConfigModel):
 def read_asked(settings: Sequence[Any]) -> MeasureOptions:
     """The options that settings of the command line, or of Python, ask for; raises ManyErrors for values that cannot be."""
     found = validate(_Asked, compose(_Asked, None, list(settings), environment={}))
-    return MeasureOptions(asked_intervals(found.evaluation.intervals), found.evaluation.importance, found.run.seed)
+    return MeasureOptions(found.evaluation.intervals, found.evaluation.importance, found.run.seed)

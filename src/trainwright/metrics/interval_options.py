@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
 
 from trainwright.config.model import ConfigModel
 
@@ -19,8 +21,9 @@ class IntervalOptions(ConfigModel):
     """The share of draws between both ends."""
 
 
-def asked_intervals(given: bool | IntervalOptions) -> IntervalOptions | None:
-    """What `true`, `false` or a mapping asks for; None for nothing."""
-    if isinstance(given, bool):
-        return IntervalOptions() if given else None
-    return given
+def _on_or_off(value: Any) -> Any:
+    return (IntervalOptions() if value else None) if isinstance(value, bool) else value
+
+
+Intervals = Annotated[IntervalOptions | None, BeforeValidator(_on_or_off, json_schema_input_type=bool | IntervalOptions | None)]
+"""`true`, `false`, or a mapping."""

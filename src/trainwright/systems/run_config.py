@@ -29,7 +29,7 @@ from trainwright.config.places import Node
 from trainwright.config.registry import parts
 from trainwright.config.trust import reading
 from trainwright.engine.config import EvaluationOptions, TrainerConfig
-from trainwright.metrics.interval_options import IntervalOptions
+from trainwright.metrics.interval_options import IntervalOptions, Intervals
 from trainwright.systems.domain_config import ask_domain, lay_under, write_out_path, write_out_type
 
 DEFAULT_SYSTEM = "supervised"
@@ -78,7 +78,7 @@ class EvaluationConfig(EvaluationOptions):
 
     baselines: list[choice("baseline")] = Field(default=["constant", "linear", "boosting"], validate_default=True)  # type: ignore[valid-type]
     """Simple models trained on the same rows; an empty list switches them off."""
-    intervals: bool | IntervalOptions = True
+    intervals: Intervals = IntervalOptions()
     """Bootstrap intervals of the test metrics; `{by: patient}` draws patients, not rows."""
     importance: bool = True
     """Permutation importance of the columns."""

@@ -32,7 +32,6 @@ from trainwright.features.table_rows import table_rows
 from trainwright.files.whole import whole_file
 from trainwright.metrics import compute, default_metrics
 from trainwright.metrics.by_class import by_class
-from trainwright.metrics.interval_options import asked_intervals
 from trainwright.metrics.outcome import Outcome
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.results import build_results, put_loss
@@ -150,7 +149,7 @@ def intervals_of(
     config: Config, prepared: PreparedData, outcomes: dict[str, Outcome], split: str, metrics: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Intervals of the metrics of a split by target, and what was drawn for them; nothing where they are switched off."""
-    asked = asked_intervals(config.evaluation.intervals)
+    asked = config.evaluation.intervals
     if asked is None:
         return {}, {}
     return measure_intervals(asked, interval_column(config), outcomes, metrics, prepared.source, prepared.rows(split), config.run.seed)

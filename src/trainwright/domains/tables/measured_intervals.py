@@ -14,7 +14,7 @@ from trainwright.data.splits.groups import groups_in
 from trainwright.metrics import intervals
 from trainwright.metrics.bootstrap import resampler_of
 from trainwright.metrics.group_bootstrap import GroupResampler
-from trainwright.metrics.interval_options import IntervalOptions, asked_intervals
+from trainwright.metrics.interval_options import IntervalOptions
 from trainwright.metrics.outcome import Outcome
 from trainwright.systems.run_config import Config
 
@@ -23,7 +23,7 @@ WHERE = "evaluation.intervals.by"
 
 def interval_column(config: Config) -> str:
     """The column whose values are drawn: the one that is asked for, else that by which the split keeps rows together; empty for rows."""
-    asked, split = asked_intervals(config.evaluation.intervals), config.data.split
+    asked, split = config.evaluation.intervals, config.data.split
     if asked is None:
         return ""
     return asked.by or getattr(split, "groups", None) or (split.column if split.type == "grouped" else "") or ""
