@@ -18,7 +18,8 @@ from trainwright.config.errors import DataError
 from trainwright.data.adopted_rows import as_rows
 from trainwright.data.dataset_rows import DatasetRows
 from trainwright.data.forms import rows_from
-from trainwright.data.rows import FACTS, FirstRows, MappedRows, Rows, TensorRows, WrappedRows
+from trainwright.data.mapped_rows import MappedRows
+from trainwright.data.rows import FACTS, FirstRows, Rows, TensorRows, WrappedRows
 from trainwright.data.samples import alike
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.feed import InOrder

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from trainwright.data.rows import MappedRows, Rows, TensorRows
+from trainwright.data.mapped_rows import MappedRows
+from trainwright.data.rows import Rows, TensorRows
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.opening import MANY, evaluation_size
 from trainwright.engine.plan import Plan

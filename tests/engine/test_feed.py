@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from torch.utils.data import Subset
 
 from trainwright.config.errors import ConfigError, DataError, Interrupted
+from trainwright.data.mapped_rows import MappedRows
 from trainwright.data.order import epoch_order
-from trainwright.data.rows import MappedRows, TensorRows
+from trainwright.data.rows import TensorRows
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.feed import Feed, batches_from
 from trainwright.engine.loader_options import LoaderOptions

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from trainwright.data.counters import fold, fold_in
+from trainwright.data.mapped_rows import block_rows
 from trainwright.data.reader import SampleReader
-from trainwright.data.rows import Rows, block_rows
+from trainwright.data.rows import Rows
 from trainwright.data.windows import Windows
 from trainwright.features.cutting import windows_of
 from trainwright.features.encoding import EncodedTable

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from trainwright.baselines.base import drawn_rows
 from trainwright.data.joined_windows import join_all
-from trainwright.data.rows import block_rows
+from trainwright.data.mapped_rows import block_rows
 from trainwright.domains.tables.analysis.importance import Importance, permutation_importance
 from trainwright.domains.tables.model import Model
 from trainwright.features.cutting import windows_of
