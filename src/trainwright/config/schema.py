@@ -62,11 +62,21 @@ def _shape(model: type[ConfigModel], root: dict[str, Any], system: str, definiti
         kind, default = next(((each.kind, each.default) for each in _choices(field.annotation)), ("", ""))
         if default and first:  # its options may stand without a `type`
             untyped = {key: each for key, each in definitions[f"{kind}.{default}"].items() if key != "required"}
+            if kind == "dataset":
+                untyped = {**untyped, "properties": {**untyped["properties"], **_source_at_path(untyped["properties"]["type"])}}
             definitions[f"{name}-of-{system}"] = untyped
             properties[name] = {"$ref": f"#/$defs/{name}-of-{system}", "description": field.description}
     shape = {**root, "properties": {"base": BASE, **properties, **short}}
     needs = {"anyOf": [{"required": ["base"]}, {"required": ["data"]}]} if first else {}
     return {**shape, **needs, "if": {"required": ["system"]}, "then": {"properties": dict.fromkeys(short, False)}}
+
+
+def _source_at_path(typed: dict[str, Any]) -> dict[str, Any]:
+    """`data.type` may be a source that is at a path, and `data.path` the path, beside the options of the source in `data.source`."""
+    sources = [name for name in parts("source") if "path" in options_class("source", name).model_fields]
+    told = "Columns, or the source that they are of, whose other options are in `source`: `trainwright list source.NAME`."
+    path = {"type": "string", "description": "Where the source finds its data; in place of `source.path`."}
+    return {"type": {"anyOf": [typed, {"enum": sources}], "description": told}, "path": path}
 
 
 def _choices(annotation: Any) -> list[PartOf]:
