@@ -117,10 +117,12 @@ class TableSource:
         index: pa.Table | None = None,
         columns: Mapping[str, Mapping[str, Any]] | None = None,
         split: Mapping[str, Any] | None = None,
+        named_by: Sequence[str] = (),
     ) -> None:
         """`index`: the row index that came with the rows, which is no column unless `keeping` makes one of it.
 
-        `columns`, `split`: options of columns by name, and `data.split`, where the configuration says nothing of them.
+        `columns`, `split`: options of columns by name, and `data.split`, where the configuration says nothing of them. `named_by`: columns
+        that say which row it is, where no table of a person's does; they stand before its predictions.
         """
         check_names(table.column_names, name)
         self.table = one_chunk(plain_table(table))
@@ -129,9 +131,9 @@ class TableSource:
         self.written: TextForm | None = None
         self.folders: list[str] = []
         self.files, self._index = list(files), index
-        self.declared_columns, self.declared_split = dict(columns or {}), dict(split or {})
+        self.declared_columns, self.declared_split, self.named_by = dict(columns or {}), dict(split or {}), list(named_by)
         self.later_options: dict[str, Any] = {}
-        """Options with which later rows are read too, where what reads them has such: they make columns."""
+        """Options with which later rows are read too, where what reads them has such: they make columns. `type`: see `read_as_trained`."""
 
     def keeping(self, names: Collection[str]) -> TableSource:
         """The source with those levels of its row index that are named as columns; that others with a name are left out is noted."""

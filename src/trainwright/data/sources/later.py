@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.config.errors import DataError
+from trainwright.config.model import PartConfig
+from trainwright.config.registry import options_class
+from trainwright.data.claims import reasons
 from trainwright.data.dialect import dialect_of
 from trainwright.data.files import found_files
 from trainwright.data.folder_names import folder_values
@@ -49,7 +52,7 @@ def later_rows(
 
 
 def _files(path: str, form: TextForm | None, columns: Collection[str], memory_limit: int, told: Mapping[str, Any]) -> Source:
-    options = options_of(path)
+    options = read_as_trained(options_of(path), told.get("type", ""))
     known = {name: value for name, value in told.items() if name in type(options).model_fields and name not in ("type", "path")}
     if known:
         options = type(options).model_validate({**options.model_dump(), **known})
@@ -62,6 +65,21 @@ def _files(path: str, form: TextForm | None, columns: Collection[str], memory_li
     if options.type == "xlsx":
         return _sheet(path, columns, memory_limit)
     return build_source(options, memory_limit, columns)
+
+
+def read_as_trained(found: PartConfig, trained: str) -> PartConfig:
+    """The options of the source of training, where it reads such paths in place of the one that claims them; else those that were found.
+
+    A path alone does not say whether a row is a record or a beat of it.
+    """
+    if not trained or trained == found.type:
+        return found
+    own = options_class("source", trained)
+    if found.type not in getattr(own, "in_place_of", ()):
+        return found
+    path = str(getattr(found, "path", ""))
+    reasons[path] = f"'{path}' is read as {trained}, as the rows of training were"
+    return own.model_validate({"type": trained, "path": path})
 
 
 def _sheet(path: str, columns: Collection[str], memory_limit: int) -> Source:

@@ -31,6 +31,7 @@ from trainwright.domains.tables.model import Model, rows_at_once
 from trainwright.domains.tables.placed import place_rows
 from trainwright.domains.tables.position_metrics import measured_outputs
 from trainwright.domains.tables.prepared import PreparedTable
+from trainwright.domains.tables.row_names import names_of, with_names
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.row_weights import ROW_WEIGHT
 from trainwright.features.spec import TargetSpec
@@ -68,6 +69,8 @@ class TableRows:
     """What they were read from."""
     grouped_by: str = ""
     """The column that intervals are drawn by where nobody says another."""
+    names: pa.Table | None = None
+    """What names each row that was given, where its source does."""
 
     def take(self, model: Model) -> dict[str, np.ndarray]:
         """The scores of all of them, by target."""
@@ -103,7 +106,7 @@ class TablePredictor(Predictor):
         say_counts(source, encoded)
         given, kept = given_rows(source)
         places = encoded.rows if kept is None else kept[encoded.rows]
-        return TableRows(encoded, np.arange(len(encoded.rows)), places, given, source.name, source=source)
+        return TableRows(encoded, np.arange(len(encoded.rows)), places, given, source.name, source=source, names=names_of(source))
 
     def own_rows(self, split: str) -> TableRows:
         """The rows of a split, read again as the run's configuration says; raises RunError when the data changed or it is empty."""
@@ -119,8 +122,10 @@ class TablePredictor(Predictor):
         positions = getattr(data.table, split, None) if split in ("train", "validation", "test") else None
         if positions is None or not len(positions):
             raise RunError(f"this run has no {split} rows", where=str(run.path), fix="see data.split of its config.yaml")
-        places = np.arange(len(positions))
-        return TableRows(data.table, positions, places, len(places), data.source.name, size, data.source, interval_column(prepared.config))
+        places, (_, kept) = np.arange(len(positions)), given_rows(data.source)
+        numbers = data.table.rows[positions]
+        names, column = names_of(data.source, numbers if kept is None else kept[numbers]), interval_column(prepared.config)
+        return TableRows(data.table, positions, places, len(places), data.source.name, size, data.source, column, names)
 
     def preprocess(self, rows: Any) -> Tensors:
         """The encoded inputs of rows as they come; of rows that are cut, those of all windows and the row of each."""
@@ -158,10 +163,10 @@ class TablePredictor(Predictor):
         return TablePredictor(replace(self.model, thresholds={**self.model.thresholds, **chosen}), self.place, self.asked)
 
     def answer(self, rows: TableRows) -> pa.Table:
-        """One row of predictions per row that was given, in order; those that a `drop` policy or `data.where` leaves out are null."""
+        """A row of predictions for each that was given, in order, after what names it; what `drop` or `data.where` leaves out is null."""
         scores = rows.take(self.model) if len(rows.positions) else {name: np.zeros(shape) for name, shape in self._no_scores().items()}
         table = self.postprocess(scores)
-        return place_rows(table, rows.places, rows.given)
+        return with_names(place_rows(table, rows.places, rows.given), rows.names)
 
     def measure(self, rows: TableRows, split: str) -> dict[str, Any]:
         """`{"rows", "left_out", "metrics": {target: {metric: value}}}`, with `intervals` and `importance` where they are asked for."""

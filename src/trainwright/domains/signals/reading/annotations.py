@@ -87,11 +87,17 @@ def read_annotations(record: str | os.PathLike[str], extension: str = "atr", sta
 
 
 def _others(stem: str) -> str:
-    folder, name = Path(stem).parent, Path(stem).name
+    known = others_beside(Path(stem))
+    return f"; beside the record there are: {known}" if known else ""
+
+
+def others_beside(record: Path) -> str:
+    """The endings of files of a record that may be annotations, in one text."""
+    folder, name = record.parent, record.name
     known = sorted(
         each.suffix[1:] for each in folder.glob(f"{name}.*") if each.suffix[1:].isalpha() and each.suffix not in (".hea", ".dat", ".mat")
     )
-    return f"; beside the record there are: {', '.join(known)}" if known else ""
+    return ", ".join(known)
 
 
 @lru_cache(maxsize=64)

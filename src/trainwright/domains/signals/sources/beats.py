@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pyarrow as pa
 from trainwright.config.errors import DataError
 from trainwright.data.source import TableSource
 from trainwright.domains.signals.reading import Facts, probe
-from trainwright.domains.signals.reading.annotations import AAMI, Annotations, read_annotations
+from trainwright.domains.signals.reading.annotations import AAMI, Annotations, others_beside, read_annotations
 from trainwright.domains.signals.sources.options import WFDBBeatsOptions
 from trainwright.domains.signals.sources.unreadable import keep_readable
 from trainwright.domains.signals.sources.wfdb import UNTOLD, find_headers, patient_of, said_of
@@ -29,11 +30,7 @@ class WFDBBeats(TableSource):
 
     def __init__(self, options: WFDBBeatsOptions, memory_limit: int) -> None:
         root, headers = find_headers(options.path)
-        if Path(options.path).expanduser().is_dir():
-            headers = [each for each in headers if each.with_suffix(f".{options.extension}").is_file()]
-        if not headers:
-            what = f"no record in '{options.path}' has annotations '.{options.extension}'"
-            raise DataError(what, where="data.source", fix="data.source.extension=EXT says how their names end")
+        headers = [each for each in headers if each.with_suffix(f".{options.extension}").is_file()] or refuse_bare(headers, options)
         kept, notes = keep_readable(headers, lambda path, repair: look(path, repair, options.extension), options.unreadable, root)
         tables = [beats_of(path, *found, root, options) for path, found in kept]
         rows = {name: np.concatenate([each[name] for each in tables]) for name in tables[0]} if tables else {}
@@ -53,8 +50,19 @@ class WFDBBeats(TableSource):
                 "signal": {"type": "signal", "around": {"before": BEFORE, "after": AFTER}, "unreadable": options.unreadable},
             },
             split=split_of(rows, several),
+            named_by=["record", "at"],
         )
+        self.later_options = {"type": options.type, "extension": options.extension, "classes": options.classes}
         self.notes = [*notes, *said_of([facts for _, (facts, _) in kept]), *said_of_beats(rows)]
+
+
+def refuse_bare(headers: Sequence[Path], options: WFDBBeatsOptions) -> NoReturn:
+    """Raises DataError: none of the records has annotations, which say where beats are."""
+    ending, beside = f".{options.extension}", others_beside(headers[0].with_suffix(""))
+    what = f"{'the record' if len(headers) == 1 else 'no record in'} '{options.path}' has {'no ' if len(headers) == 1 else ''}annotations"
+    why = f"a row is a beat, and '{ending}' files say where beats are" + (f"; beside '{headers[0].stem}': {beside}" if beside else "")
+    fix = f"put RECORD{ending} beside each record, or train with data.source.extension=EXT, how their names end"
+    raise DataError(f"{what} '{ending}'", where="data.source", why=why, fix=fix)
 
 
 def look(path: Path, repair: bool, extension: str) -> tuple[Facts, Annotations]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -58,6 +58,8 @@ class WFDBOptions(RecordsOptions, MeasuredOptions):
 class WFDBBeatsOptions(RecordsOptions):
     """A row for each beat that is annotated in WFDB records."""
 
+    in_place_of: ClassVar[tuple[str, ...]] = ("wfdb",)
+    """Sources that claim the same paths: later rows are read as those of training were."""
     type: str = "wfdb_beats"
     extension: str = "atr"
     """How the names of the annotations end."""

@@ -58,6 +58,7 @@ class PTBXL(TableSource):
                 "labels": LABELS,
             },
             split={"type": "column", "column": "strat_fold", **folds},
+            named_by=["ecg_id"],
         )
         if len(kept) < len(rows):
             notes.append(

@@ -37,6 +37,7 @@ class SignalFolder(TableSource):
             files=files,
             columns={**declared, "signal": {"type": "signal"}, **classes},
             split={"type": "grouped", "column": group} if group else {},
+            named_by=["file"],
         )
         self.notes = [*notes, *said_of_groups(said, group)]
 

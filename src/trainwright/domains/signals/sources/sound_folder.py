@@ -44,6 +44,7 @@ class SoundFolder(TableSource):
             files=files,
             columns={**untold, "audio": declare_sounds(columns["audio"]), **classes},
             split={"type": "grouped", "column": group} if group else {},
+            named_by=["file"],
         )
         self.notes = [*notes, *said_of_groups(said, group)]
 
@@ -62,6 +63,7 @@ class AVFolder(TableSource):
             default_targets=list(said),
             files=files,
             columns={"file": UNTOLD, "av": UNTOLD, "audio": declare_sounds(columns["audio"])},
+            named_by=["file"],
         )
         self.notes = notes
 

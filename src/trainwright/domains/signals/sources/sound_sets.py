@@ -90,6 +90,7 @@ class SpeechCommands(TableSource):
             files=files,
             columns={**untold, "audio": declare_sounds(columns["audio"])},
             split={"type": "column", "column": "split"},
+            named_by=["file"],
         )
         self.notes = [*notes, *divided(columns, "speaker", "split")]
 
@@ -120,6 +121,7 @@ class SoundList(TableSource):
             files=files,
             columns={"file": UNTOLD, "split": UNTOLD, "audio": declare_sounds(columns["audio"])},
             split={"type": "column", "column": "split"} if divided_by_lists else {},
+            named_by=["file"],
         )
 
 
@@ -127,7 +129,8 @@ def _declared(columns: Mapping[str, Sequence[Any]], target: str, test_fold: int)
     """Target, options of columns and split of a set with given folds."""
     untold = {name: UNTOLD for name in columns if name not in ("audio", target)}
     split = {"type": "kfold", "column": "fold", "fold": test_fold, "validation_fold": "next"}
-    return {"default_targets": [target], "columns": {**untold, "audio": declare_sounds(columns["audio"])}, "split": split}
+    sounds = declare_sounds(columns["audio"])
+    return {"default_targets": [target], "columns": {**untold, "audio": sounds}, "split": split, "named_by": ["file"]}
 
 
 def divided(columns: Mapping[str, Sequence[object]], group: str, part: str) -> list[str]:

@@ -84,6 +84,7 @@ class HDF5Records(TableSource):
             files=files,
             columns={**untold, options.kind: declare(options.kind, references)},
             split={"type": "grouped", "column": options.group} if options.group else {},
+            named_by=[] if order else ["record"],
         )
         add_measures(self, options.kind, options)
 

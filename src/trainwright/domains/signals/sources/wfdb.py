@@ -53,6 +53,7 @@ class WFDBRecords(TableSource):
             files=[path for path, _ in kept],
             columns=declare_columns(columns, options) | ({"labels": LABELS} if labelled else {}),
             split=split_by_patient(columns),
+            named_by=["record"],
         )
         self.notes = [*notes, *more, *said_of(facts), *said_of_patients(columns)]
         add_measures(self, "signal", options)
