@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from glob import escape
 from pathlib import Path
 
@@ -18,6 +19,8 @@ TABLES = "tables"
 """The domain that reads what no other claims, and says itself what is wrong with what it cannot read."""
 reasons: dict[str, str] = {}
 """Path or pattern → why it is read as it is, to be said when it is opened: it is looked at whenever a configuration is checked."""
+FRAGMENT = re.compile(r"#[A-Za-z_]+=[^#]*$")
+"""What may stand after the name of a file: which part of it is meant."""
 _told: set[str] = set()
 
 
@@ -86,7 +89,10 @@ def _tell(told: str) -> None:
 
 
 def _first(text: str) -> Path | None:
-    """The file or folder that is looked at: the first of a pattern; none for an address and for what is not there, nor with an ending."""
+    """The file or folder that is looked at: the first of a pattern; none for an address and for what is not there, nor with an ending.
+
+    A part of a file, `FILE#t=0,10`, is whose the file is.
+    """
     from trainwright.data.files import is_glob
 
     if is_fetched(text):
@@ -95,8 +101,11 @@ def _first(text: str) -> Path | None:
         import glob
 
         text = next(iter(sorted(glob.glob(os.path.expanduser(text), recursive=True))), "")
-    path = Path(os.path.expanduser(text))
-    return path if text and (path.exists() or has_parts(path)) else None
+    for name in (text, FRAGMENT.sub("", text)):
+        path = Path(os.path.expanduser(name))
+        if name and (path.exists() or has_parts(path)):
+            return path
+    return None
 
 
 def has_parts(path: Path) -> bool:

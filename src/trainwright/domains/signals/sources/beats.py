@@ -14,6 +14,7 @@ from trainwright.config.errors import DataError
 from trainwright.data.source import TableSource
 from trainwright.domains.signals.reading import Facts, probe
 from trainwright.domains.signals.reading.annotations import AAMI, Annotations, others_beside, read_annotations
+from trainwright.domains.signals.sources.given_part import split_given
 from trainwright.domains.signals.sources.options import WFDBBeatsOptions
 from trainwright.domains.signals.sources.unreadable import keep_readable
 from trainwright.domains.signals.sources.wfdb import UNTOLD, find_headers, patient_of, said_of
@@ -29,7 +30,7 @@ class WFDBBeats(TableSource):
     """A row for each beat: `record`, `patient`, `block`, `signal` (`RECORD#at=SAMPLE`), `symbol`, `rr_before`, `rr_ratio`, and `beat`."""
 
     def __init__(self, options: WFDBBeatsOptions, memory_limit: int) -> None:
-        root, headers = find_headers(options.path)
+        root, headers = find_headers(whole(options.path))
         headers = [each for each in headers if each.with_suffix(f".{options.extension}").is_file()] or refuse_bare(headers, options)
         kept, notes = keep_readable(headers, lambda path, repair: look(path, repair, options.extension), options.unreadable, root)
         tables = [beats_of(path, *found, root, options) for path, found in kept]
@@ -54,6 +55,15 @@ class WFDBBeats(TableSource):
         )
         self.later_options = {"type": options.type, "extension": options.extension, "classes": options.classes}
         self.notes = [*notes, *said_of([facts for _, (facts, _) in kept]), *said_of_beats(rows)]
+
+
+def whole(given: str) -> str:
+    """The path. Raises DataError where it names a part of a recording."""
+    path, part = split_given(given)
+    if part:
+        why = f"'{part}' names a part, and an interval between beats begins before it"
+        raise DataError(f"'{given}' is not read beat by beat", where="data.source", why=why, fix=f"name the whole record: {path}")
+    return path
 
 
 def refuse_bare(headers: Sequence[Path], options: WFDBBeatsOptions) -> NoReturn:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from trainwright.config.errors import DataError
 from trainwright.data.source import TableSource
+from trainwright.domains.signals.sources.given_part import split_given
 from trainwright.domains.signals.sources.options import SignalFolderOptions
 from trainwright.domains.signals.sources.sound_folder import UNTOLD, find_sounds, group_of, read_names, said_of_groups, walk
 
@@ -22,9 +23,10 @@ class SignalFolder(TableSource):
     """A row for each file: `file`, `signal`, and what folders or names say: `label`, or the groups of a pattern."""
 
     def __init__(self, options: SignalFolderOptions, memory_limit: int) -> None:
-        root, files, notes = find_sounds(options.path, tuple(options.endings or find_endings(options.path)), "recording")
+        given, part = split_given(options.path)
+        root, files, notes = find_sounds(given, tuple(options.endings or find_endings(given)), "recording")
         said, targets = read_names(root, files, options)
-        columns = {"file": [str(each.relative_to(root)) for each in files], "signal": [str(each) for each in files], **said}
+        columns = {"file": [f"{each.relative_to(root)}{part}" for each in files], "signal": [f"{each}{part}" for each in files], **said}
         group = group_of(said, options.group)
         declared = {name: UNTOLD for name in columns if name not in ("signal", *targets)}
         classes: dict[str, dict[str, object]] = {

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from trainwright.config.errors import DataError, did_you_mean
 from trainwright.data.source import TableSource
+from trainwright.domains.signals.sources.given_part import split_given
 from trainwright.domains.signals.sources.options import AVFolderOptions, SoundFolderOptions
 from trainwright.domains.signals.sources.usual import declare_sounds
 
@@ -29,9 +30,10 @@ class SoundFolder(TableSource):
     """A row for each sound: `file`, `audio`, and what folders or names say: `label`, or the groups of a pattern."""
 
     def __init__(self, options: SoundFolderOptions, memory_limit: int) -> None:
-        root, files, notes = find_sounds(options.path, SOUNDS, "sound")
+        given, part = split_given(options.path)
+        root, files, notes = find_sounds(given, SOUNDS, "sound")
         said, targets = read_names(root, files, options)
-        columns = {"file": [str(each.relative_to(root)) for each in files], "audio": [str(each) for each in files], **said}
+        columns = {"file": [f"{each.relative_to(root)}{part}" for each in files], "audio": [f"{each}{part}" for each in files], **said}
         group = group_of(said, options.group)
         untold = {name: UNTOLD for name in columns if name not in ("audio", *targets)}
         classes = {
@@ -53,10 +55,11 @@ class AVFolder(TableSource):
     """A row for each film: `file`, `audio` (its sound), `av` (the film), and `label`, the folder it lies in."""
 
     def __init__(self, options: AVFolderOptions, memory_limit: int) -> None:
-        root, files, notes = find_sounds(options.path, FILMS, "film")
+        given, part = split_given(options.path)
+        root, files, notes = find_sounds(given, FILMS, "film")
         said = folder_labels(root, files)
-        paths = [str(each) for each in files]
-        columns = {"file": [str(each.relative_to(root)) for each in files], "audio": paths, "av": paths, **said}
+        paths = [f"{each}{part}" for each in files]
+        columns = {"file": [f"{each.relative_to(root)}{part}" for each in files], "audio": paths, "av": paths, **said}
         super().__init__(
             pa.table(columns),
             options.path,

@@ -15,6 +15,7 @@ from trainwright.data.source import TableSource
 from trainwright.domains.signals.reading import Facts, probe
 from trainwright.domains.signals.reading.files import stamp
 from trainwright.domains.signals.reading.wfdb_header import read_header
+from trainwright.domains.signals.sources.given_part import split_given
 from trainwright.domains.signals.sources.measured import add_measures
 from trainwright.domains.signals.sources.options import RecordsOptions, WFDBOptions
 from trainwright.domains.signals.sources.snomed import NAMES, SCORED
@@ -34,14 +35,15 @@ class WFDBRecords(TableSource):
     """A row for each record: `record`, `patient`, `signal`, `age`, `sex`, `rate`, `seconds`, and `labels` where headers have diagnoses."""
 
     def __init__(self, options: WFDBOptions, memory_limit: int) -> None:
-        root, headers = find_headers(options.path)
-        kept, notes = keep_readable(headers, lambda path, repair: probe(str(path), repair=repair), options.unreadable, root)
+        given, part = split_given(options.path)
+        root, headers = find_headers(given)
+        kept, notes = keep_readable(headers, lambda path, repair: probe(f"{path}{part}", repair=repair), options.unreadable, root)
         if not kept:
             raise DataError(
                 "no record can be read", where="data.source", why="; ".join(notes), fix="name another folder, or write the records again"
             )
         facts = [each for _, each in kept]
-        columns = describe_records(kept, root, options)
+        columns = describe_records(kept, root, options, part)
         labels, more = class_labels(facts, options)
         labelled = any(labels)
         if labelled:
@@ -86,14 +88,14 @@ def segments_of(header: Path) -> list[Path]:
         return []
 
 
-def describe_records(kept: Sequence[tuple[Path, Facts]], root: Path, options: RecordsOptions) -> dict[str, pa.Array]:
-    """The columns that all sources of records have; those that no record has a value of are left out."""
+def describe_records(kept: Sequence[tuple[Path, Facts]], root: Path, options: RecordsOptions, part: str = "") -> dict[str, pa.Array]:
+    """The columns that all sources of records have, less those without a value; `part` is the fragment of a single one."""
     facts = [each for _, each in kept]
     patients = [patient_of(path, each, root, options.patient) for path, each in kept]
     columns = {
-        "record": pa.array([str(path.relative_to(root).with_suffix("")) for path, _ in kept]),
+        "record": pa.array([f"{path.relative_to(root).with_suffix('')}{part}" for path, _ in kept]),
         "patient": pa.array(patients, pa.string()),
-        "signal": pa.array([str(path.with_suffix("")) for path, _ in kept]),
+        "signal": pa.array([f"{path.with_suffix('')}{part}" for path, _ in kept]),
         "age": pa.array([each.age for each in facts], pa.float64()),
         "sex": pa.array([each.sex for each in facts], pa.string()),
         "rate": pa.array([each.rate for each in facts], pa.float64()),
