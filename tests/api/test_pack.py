@@ -187,7 +187,7 @@ def test_the_command_says_what_is_packed_and_how_to_go_on(waves: Path, tmp_path:
     said = capsys.readouterr().out
     assert f"column 'signal': {ROWS} files" in said and "columns.signal.type=file" in said
     assert main(["pack", str(waves), "-o", str(tmp_path / "w.pack")]) == 2
-    assert main(["pack", str(waves)]) == 2
+    assert main(["pack", "builtin:titanic"]) == 2
     listed = subprocess.run([sys.executable, "-m", "zipfile", "-l", str(tmp_path / "w.pack")], capture_output=True, text=True, check=True)
     assert "arrays/0.npy" in listed.stdout and "pack.json" in listed.stdout
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainwright.cli.parser import Parser
-from trainwright.cli.style import dim, wrap
+from trainwright.cli.style import count_things, dim, wrap
+from trainwright.config.domains import owner
 from trainwright.config.errors import RequestError
 
 if TYPE_CHECKING:
@@ -18,20 +21,51 @@ if TYPE_CHECKING:
 
 OF_RECORDINGS = ("rate", "seconds", "column", "dtype", "unreadable")
 """Options by which recordings are decoded, in place of files taken as they are."""
+SHOWN = 20
+"""Recordings that are named of those that are left out."""
 
 
 def run(words: Sequence[str]) -> int:
     """Write a table and the files that it names to one file, and say what is in it."""
     arguments = parser().parse(words)
-    if not arguments.output:
-        raise RequestError("where is the pack to be written?", where="command line", fix="-o FILE.pack")
-    if arguments.format == "wfdb" or any(getattr(arguments, name) is not None for name in OF_RECORDINGS):
-        print(describe_recordings(_pack_recordings(arguments)))
-        return 0
+    named = bool(arguments.output)
+    if not named:
+        arguments.output = _name_pack(arguments.data, arguments.format)
+    said = _write(arguments)
+    if not named:
+        print(dim(f"no -o is given: the pack lies here, as {arguments.output}"))
+    print(said)
+    return 0
+
+
+def _write(arguments: Namespace) -> str:
+    """Write the pack; what is in it."""
+    asked = arguments.format == "wfdb" or any(getattr(arguments, name) is not None for name in OF_RECORDINGS)
+    if asked or _is_of_recordings(arguments.data):
+        return describe_recordings(_pack_recordings(arguments))
     from trainwright.api.pack import pack
 
-    print(describe_packing(pack(arguments.data, arguments.output, overwrite=arguments.overwrite)))
-    return 0
+    return describe_packing(pack(arguments.data, arguments.output, overwrite=arguments.overwrite))
+
+
+def _is_of_recordings(data: str) -> bool:
+    """Whether a source of recordings reads the data: there is no table that could be taken as it is."""
+    from trainwright.data.sources.opening import options_of
+
+    return owner("source", options_of(data).type) == "signals"
+
+
+def _name_pack(data: str, format: str) -> str:
+    """A pack where the command runs, called as the data are. Raises RequestError for data without a name, and for a folder of records."""
+    place = Path(data).expanduser()
+    path = place.resolve()
+    name = path.name if path.is_dir() or not path.is_file() else path.stem
+    if format == "wfdb":
+        raise RequestError("where are the records to be written?", where="command line", fix="-o FOLDER")
+    if not re.fullmatch(r"[\w.][\w. -]*", name):
+        what, why = "where is the pack to be written?", f"'{data}' gives no name for it"
+        raise RequestError(what, where="command line", why=why, fix="-o FILE.pack")
+    return f"{name}.pack"
 
 
 def _pack_recordings(arguments: Namespace) -> PackedRecordings:
@@ -54,14 +88,20 @@ def describe_recordings(made: PackedRecordings) -> str:
     """What was written of recordings, what was changed and left out, and how to train on it."""
     changed = f", {made.resampled:,} resampled" if made.resampled else ""
     changed += f", {made.cut:,} cut" if made.cut else ""
-    lines = [f"column '{made.column}': {made.count:,} recordings{changed}"]
-    if made.skipped:
-        shown = [f"{name}: {why}" for name, why in list(made.skipped.items())[:3]]
-        lines.append(f"left out, as they cannot be read: {len(made.skipped):,} rows: {'; '.join(shown)}")
+    lines = [wrap(f"column '{made.column}': {count_things(made.count, 'recording')}{changed}", 0), *_describe_skipped(made.skipped)]
     data = made.path if made.path.is_file() else made.path / "recordings.parquet"
     type = "" if made.path.is_file() else f" columns.{made.column}.type={made.columns[made.column]['type']}"
     again = f"trainwright train {shlex.quote(str(data))}{'' if made.targets else ' --target COLUMN'}{type}"
-    return "\n".join([*(wrap(each, 0) for each in lines), f"written: {made.path} ({made.bytes:,} bytes)", dim(again)])
+    return "\n".join([*lines, f"written: {made.path} ({made.bytes:,} bytes)", dim(again)])
+
+
+def _describe_skipped(skipped: Mapping[str, str]) -> list[str]:
+    """How many recordings were left out, and the first of them with the reason, each on a line of its own."""
+    if not skipped:
+        return []
+    lines = [f"{count_things(len(skipped), 'recording')} left out that cannot be read:"]
+    lines += [wrap(f"{name}: {why}", 2) for name, why in list(skipped.items())[:SHOWN]]
+    return lines + ([f"  … and {len(skipped) - SHOWN:,} more"] if len(skipped) > SHOWN else [])
 
 
 def describe_packing(made: Packing) -> str:
@@ -88,17 +128,18 @@ def parser() -> Parser:
         "pack",
         "Write a table, and the files that its columns of paths name, to one file, which `train` takes as DATA in its place with the same "
         "results. Files are stored as they are, each with a checksum, and read where they lie; any program that reads zip archives "
-        "lists them and takes them out. With --rate, --seconds, --column, --dtype or --unreadable recordings are decoded once: arrays "
-        "at one rate take the place of sounds and records. --format wfdb writes a folder of WFDB records instead.",
-        "DATA -o FILE.pack [--rate HZ] [--seconds S] [--column NAME] [--dtype TYPE] [--unreadable skip] [--format wfdb] [--overwrite]",
+        "lists them and takes them out. Of a folder of recordings, and with --rate, --seconds, --column, --dtype or --unreadable, "
+        "recordings are decoded once: arrays, at one rate if it is given, take the place of sounds and records. --format wfdb writes "
+        "a folder of WFDB records instead.",
+        "DATA [-o FILE.pack] [--rate HZ] [--seconds S] [--column NAME] [--dtype TYPE] [--unreadable skip] [--format wfdb] [--overwrite]",
         [
             "trainwright pack waves.csv -o waves.pack",
             "trainwright pack 'scans/*.csv' -o scans.pack --overwrite",
-            "trainwright pack clips -o clips.pack --rate 16000 --seconds 20",
+            "trainwright pack clips --rate 16000 --seconds 20",
         ],
     )
     made.add_argument("data", metavar="DATA", help="a table, or a pattern of tables; their paths are relative to the table they stand in")
-    made.add_argument("-o", "--output", metavar="FILE", help="the file to write; its name ends with .pack")
+    made.add_argument("-o", "--output", metavar="FILE", help="the file to write; its name ends with .pack (default: that of DATA, here)")
     made.add_argument(
         "--rate", type=float, metavar="HZ", help="samples a second to which recordings are resampled; each keeps its own without"
     )

@@ -11,6 +11,9 @@ from trainwright.cli.main import main
 from trainwright.data.sources.opening import open_source, options_of
 from trainwright.domains.signals.reading import probe, read
 from trainwright.domains.signals.reading.rates import resampled_window
+from trainwright.domains.signals.synth.ecg import write_ecg
+from trainwright.domains.signals.synth.options import ECGOptions, SoundOptions
+from trainwright.domains.signals.synth.sounds import write_sounds
 from trainwright.features.places import Folders
 
 
@@ -78,7 +81,44 @@ def test_a_recording_that_cannot_be_read_stops_it_or_is_left_out(tmp_path: Path,
     assert "row 4, 'none.wav': soundfile cannot read it" in " ".join(capsys.readouterr().err.split())
     assert not list(tmp_path.glob("*.pack"))
     assert main(["pack", str(table), "-o", str(tmp_path / "a.pack"), "--rate", "4000", "--unreadable", "skip"]) == 0
-    assert "1 rows: none.wav" in capsys.readouterr().out and len(opened(tmp_path / "a.pack")) == 3
+    assert "1 recording left out that cannot be read: none.wav: " in " ".join(capsys.readouterr().out.split())
+    assert len(opened(tmp_path / "a.pack")) == 3
+
+
+def test_the_policy_reaches_a_source_that_looks_at_its_records(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "ecg").mkdir()
+    write_ecg(tmp_path / "ecg", 0, ECGOptions(patients=2, broken=5))
+    words = ["pack", str(tmp_path / "ecg"), "-o", str(tmp_path / "a.pack"), "--rate", "50"]
+    assert main(words) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "3 recordings cannot be read" in said and "fix: --unreadable skip" in said and not list(tmp_path.glob("*.pack"))
+    assert main([*words, "--unreadable", "skip"]) == 0
+    said = capsys.readouterr().out
+    assert "5 recordings left out that cannot be read:" in said
+    assert sorted(line.split(":")[0] for line in said.splitlines() if line.startswith("  g1/")) == [
+        f"  g1/X{number:05}_1{'' if number in (3, 4) else '.hea'}" for number in (1, 2, 3, 4, 5)
+    ], "those that the source leaves out, and those whose values say no rate"
+    source = open_source(options_of(str(tmp_path / "a.pack")), 1 << 30)
+    assert len(source) == len(list((tmp_path / "ecg").rglob("*.hea"))) - 5
+    assert source.default_targets == ["labels"]
+
+
+def test_a_pack_without_a_place_has_the_name_of_the_data_where_the_command_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data" / "v1.calls").mkdir(parents=True)
+    write_sounds(tmp_path / "data" / "v1.calls", 0, SoundOptions(speakers=1, takes=1))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    words = ["pack", str(tmp_path / "data" / "v1.calls")]
+    assert main(words) == 0 and main(words) == 2, "nothing is written over"
+    told = capsys.readouterr()
+    assert "no -o is given: the pack lies here, as v1.calls.pack" in told.out and "--overwrite replaces it" in told.err
+    assert [each.name for each in (tmp_path / "here").iterdir()] == ["v1.calls.pack"]
+    rows = open_source(options_of("v1.calls.pack"), 1 << 30)
+    assert len(rows) == 6 and probe(Folders(rows).path(0, rows.read()["audio"][0].as_py())).rate == 8000, "sounds are decoded, not named"
+    for none in (["builtin:titanic"], ["*.csv"], [words[1], "--format", "wfdb"]):
+        assert main(["pack", *none]) == 2 and "fix: -o F" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

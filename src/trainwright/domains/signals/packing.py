@@ -6,7 +6,7 @@ import io
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -18,12 +18,14 @@ import pyarrow.parquet as pq
 
 from trainwright._version import __version__
 from trainwright.config.errors import DataError, RequestError, did_you_mean
+from trainwright.config.model import PartConfig
 from trainwright.data.sources.opening import open_source, options_of
 from trainwright.domains.signals.reading import Facts, Reference, Unreadable, probe, read
 from trainwright.domains.signals.reading.rates import MOST_RATIO, REACH, resampled_window
 from trainwright.domains.signals.reading.reference import split_reference
 from trainwright.domains.signals.reading.sound import is_sound
 from trainwright.domains.signals.reading.write import write_record
+from trainwright.domains.signals.sources.options import RecordsOptions
 from trainwright.features.floats import is_text
 from trainwright.features.places import Folders
 from trainwright.files.outputs import ensure_output, write_output, write_output_folder
@@ -33,6 +35,9 @@ TABLE = "recordings.parquet"
 LOOKED_AT = 5
 """Values of a column that are looked at to see whether one names a recording."""
 LONGEST = 32767
+SHOWN = 8
+"""Recordings that are named of those that cannot be read."""
+SKIP = "--unreadable skip leaves such rows out, and lists them"
 Dtype = Literal["float32", "int16"]
 
 
@@ -80,20 +85,29 @@ class _Table:
     """The rows of a source, and the recordings that one of its columns names."""
 
     def __init__(self, data: str, asked: Asked) -> None:
-        self.asked = asked
-        self.source: Any = open_source(options_of(data), 4 << 30)
+        self.asked, self.root = asked, Path(data).expanduser().absolute()
+        self.source: Any = open_source(self._options(data), 4 << 30)
         self.folders = Folders(self.source)
         self.column = asked.column or self._find_column(data)
         if self.column not in self.source.schema.names:
             fix = did_you_mean(self.column, self.source.schema.names)
             raise RequestError(f"the data have no column '{self.column}'", where="--column", fix=fix)
         self.kept = list[int]()
-        self.made = PackedRecordings(Path(), self.column)
-        declared = dict(getattr(self.source, "declared_columns", {}))
+        self.made = PackedRecordings(Path(), self.column, skipped=dict(getattr(self.source, "left_out", {})))
+        if self.made.skipped and not asked.skips:
+            raise DataError(
+                f"{len(self.made.skipped):,} recordings cannot be read", why=listed(self.made.skipped), where=f"DATA {data}", fix=SKIP
+            )
+        declared = {name: _without_policy(each) for name, each in getattr(self.source, "declared_columns", {}).items()}
         first = next((each for each in self._texts(self.column) if each), "")
         kind = "audio" if is_sound(first.partition("#")[0]) else "signal"
         self.made.columns = {**declared, self.column: declared.get(self.column, {"type": kind})}
         self.made.targets = list(getattr(self.source, "default_targets", []))
+
+    def _options(self, data: str) -> PartConfig:
+        """How the data are read: a source that looks at its recordings leaves out and lists what it cannot read, and does not stop."""
+        options = options_of(data)
+        return options.model_copy(update={"unreadable": "skip"}) if isinstance(options, RecordsOptions) else options
 
     def _texts(self, name: str, count: int | None = None) -> list[str | None]:
         rows = None if count is None else np.arange(min(count, len(self.source)))
@@ -122,19 +136,19 @@ class _Table:
                 found = _read(self.folders.path(row, text), self.asked, self.made)
             except Unreadable as error:
                 if not self.asked.skips:
-                    why = f"row {row + 1}, '{text}': {error}"
-                    raise DataError(
-                        "a recording cannot be read", why=why, fix="--unreadable skip leaves such rows out, and lists them"
-                    ) from error
-                self.made.skipped[text or f"row {row + 1}"] = str(error)
+                    why = f"row {row + 1}, '{self._name(text)}': {error}"
+                    raise DataError("a recording cannot be read", why=why, fix=SKIP) from error
+                self.made.skipped[self._name(text) or f"row {row + 1}"] = str(error)
                 continue
             self.kept.append(row)
             self.made.count += 1
             yield found
         if not self.kept:
-            raise DataError(
-                "no recording can be read", why="; ".join(f"{name}: {why}" for name, why in list(self.made.skipped.items())[:3])
-            )
+            raise DataError("no recording can be read", why=listed(self.made.skipped))
+
+    def _name(self, reference: str | None) -> str:
+        """A reference as a person knows it: below the data that were named."""
+        return (reference or "").removeprefix(f"{self.root}{os.sep}")
 
     def written(self, references: list[str]) -> bytes:
         """The table of those rows, with other references, as a Parquet file."""
@@ -143,6 +157,17 @@ class _Table:
         made = io.BytesIO()
         pq.write_table(table.set_column(place, self.column, pa.array(references, pa.string())), made)
         return made.getvalue()
+
+
+def listed(skipped: Mapping[str, str]) -> str:
+    """The first of those that cannot be read, each with its reason."""
+    shown = "; ".join(f"{name}: {why}" for name, why in list(skipped.items())[:SHOWN])
+    return f"{shown}; …" if len(skipped) > SHOWN else shown
+
+
+def _without_policy(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a column as the pack says them: what it has could be read."""
+    return {name: value for name, value in options.items() if name != "unreadable"}
 
 
 def _is_recording(place: str) -> bool:

@@ -32,7 +32,8 @@ class WFDBBeats(TableSource):
     def __init__(self, options: WFDBBeatsOptions, memory_limit: int) -> None:
         root, headers = find_headers(whole(options.path))
         headers = [each for each in headers if each.with_suffix(f".{options.extension}").is_file()] or refuse_bare(headers, options)
-        kept, notes = keep_readable(headers, lambda path, repair: look(path, repair, options.extension), options.unreadable, root)
+        readable = keep_readable(headers, lambda path, repair: look(path, repair, options.extension), options.unreadable, root)
+        kept, notes, self.left_out = readable.kept, readable.notes, readable.left_out
         tables = [beats_of(path, *found, root, options) for path, found in kept]
         rows = {name: np.concatenate([each[name] for each in tables]) for name in tables[0]} if tables else {}
         if not len(rows.get("beat", [])):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from trainwright.config.errors import DataError
 from trainwright.domains.signals.sources.options import Policy
@@ -14,10 +15,20 @@ T = TypeVar("T")
 SHOWN = 5
 
 
-def keep_readable(
-    paths: Iterable[Path], look: Callable[[Path, bool], T], policy: Policy, root: Path
-) -> tuple[list[tuple[Path, T]], list[str]]:
-    """(path, what `look` of (path, repair) found) of those that can be read, and notes on the others. Raises DataError under `error`."""
+@dataclass(frozen=True)
+class Readable(Generic[T]):
+    """What can be read of recordings."""
+
+    kept: list[tuple[Path, T]]
+    """Path, and what was found there."""
+    notes: list[str]
+    """On those that were repaired or left out."""
+    left_out: dict[str, str]
+    """Name → why it cannot be read."""
+
+
+def keep_readable(paths: Iterable[Path], look: Callable[[Path, bool], T], policy: Policy, root: Path) -> Readable[T]:
+    """What `look` of (path, repair) finds in those that can be read. Raises DataError for the others under `error`."""
     kept, faults, repaired = list[tuple[Path, T]](), dict[Path, str](), dict[Path, str]()
     for path in paths:
         try:
@@ -34,7 +45,8 @@ def keep_readable(
             fix="data.source.unreadable=skip leaves them out and counts them, =repair takes what is there",
         )
     notes = [f"{len(repaired):,} repaired: {_listed(repaired, root)}"] if repaired else []
-    return kept, [*notes, *([f"{len(faults):,} left out that cannot be read: {_listed(faults, root)}"] if faults else [])]
+    notes += [f"{len(faults):,} left out that cannot be read: {_listed(faults, root)}"] if faults else []
+    return Readable(kept, notes, {_name(path, root): why for path, why in faults.items()})
 
 
 def _repaired(path: Path, look: Callable[[Path, bool], T]) -> T | None:

@@ -37,7 +37,8 @@ class WFDBRecords(TableSource):
     def __init__(self, options: WFDBOptions, memory_limit: int) -> None:
         given, part = split_given(options.path)
         root, headers = find_headers(given)
-        kept, notes = keep_readable(headers, lambda path, repair: probe(f"{path}{part}", repair=repair), options.unreadable, root)
+        readable = keep_readable(headers, lambda path, repair: probe(f"{path}{part}", repair=repair), options.unreadable, root)
+        kept, notes, self.left_out = readable.kept, readable.notes, readable.left_out
         if not kept:
             raise DataError(
                 "no record can be read", where="data.source", why="; ".join(notes), fix="name another folder, or write the records again"
