@@ -26,11 +26,11 @@ def run(words: Sequence[str]) -> int:
     if arguments.name not in every("synth"):
         raise RequestError(f"no made data are called '{arguments.name}'", fix=did_you_mean(arguments.name, every("synth")))
     folder = Path(arguments.output or arguments.name)
-    write_made(arguments.name, folder, arguments.seed, _options(arguments))
+    more = write_made(arguments.name, folder, arguments.seed, _options(arguments))
     files = [each for each in sorted(folder.rglob("*")) if each.is_file()]
     print(f"{len(files):,} {'file' if len(files) == 1 else 'files'} in {folder}")
     shown = files[0] if len(files) == 1 else folder
-    print(f"trainwright train {shlex.quote(str(shown))}{_ask_for_target(shown)}")
+    print(shlex.join(["trainwright", "train", str(shown), *(more or _ask_for_target(shown))]))
     return 0
 
 
@@ -40,11 +40,11 @@ def _find_named(words: Sequence[str]) -> str:
     return known.name if known.name in every("synth") else ""
 
 
-def _ask_for_target(path: Path) -> str:
+def _ask_for_target(path: Path) -> list[str]:
     """A target is named where no domain but that of tables reads what was written: the others' sources say it themselves."""
     from trainwright.data.claims import find_claim
 
-    return "" if find_claim(str(path)) else " --target COLUMN"
+    return [] if find_claim(str(path)) else ["--target", "COLUMN"]
 
 
 def options_class(name: str) -> type[PartConfig] | None:
@@ -58,8 +58,11 @@ def _options(arguments: Namespace) -> PartConfig | None:
     return None if options is None else check_flags(options, arguments.name, arguments)
 
 
-def write_made(name: str, folder: Path, seed: int, options: PartConfig | None = None) -> None:
-    """The files of a made data set in a new or empty folder; none are left where it fails. Raises RequestError or TrainwrightError."""
+def write_made(name: str, folder: Path, seed: int, options: PartConfig | None = None) -> list[str]:
+    """The files of a made data set in a new or empty folder, and what `train` needs beside it; none are left where it fails.
+
+    Raises RequestError or TrainwrightError.
+    """
     from trainwright.files.whole import whole_folder
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -67,12 +70,13 @@ def write_made(name: str, folder: Path, seed: int, options: PartConfig | None = 
     with whole_folder(folder) as made:
         try:
             write = load_of_domain("synth", name, given.path if isinstance(given := every("synth")[name], Part) else given)
-            write(made, seed) if options is None else write(made, seed, options)
+            more = write(made, seed) if options is None else write(made, seed, options)
         except TrainwrightError:
             raise
         except FOREIGN as error:
             why = describe_failure(error)
             raise TrainwrightError(f"'{name}' of the domain '{owner('synth', name)}' could not be made", why=why) from error
+    return [str(each) for each in more] if isinstance(more, list) else []
 
 
 def parser(name: str = "") -> Parser:

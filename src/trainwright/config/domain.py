@@ -85,7 +85,8 @@ class Domain:
     """NAME of `builtin:NAME` → the function of (name) that gives the rows: a source, Arrow table, DataFrame or mapping."""
     synth: Mapping[str, str | Part] = field(default_factory=dict)
     """NAME of `trainwright synth NAME` → the function of (folder, seed) that writes made data into it; a `Part` where it has options,
-    which it gets as a third argument and which are flags of the command."""
+    which it gets as a third argument and which are flags of the command. It may return a list of what `trainwright train FOLDER` needs
+    beside the folder, such as `["--target", "ring"]`."""
     views: Mapping[str, Part] = field(default_factory=dict)
     """What `trainwright view FILE` can look at → the function of (path, options, folder for media) that gives a `domains.views.View`, or
     None for a file of another kind; its options are flags of the command."""

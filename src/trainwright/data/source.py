@@ -81,6 +81,13 @@ def other_sheets(source: Any) -> str:
     return f"; the workbook has other sheets: {', '.join(names[:8])} (data.source.sheet=NAME)" if names else ""
 
 
+def other_targets(source: Any) -> str:
+    """How the files give something to predict that is no column as they are read, for the end of a message; empty where they do not."""
+    while source is not None and not getattr(source, "offers", ""):
+        source = getattr(source, "source", None)
+    return "" if source is None else f"; {source.offers}"
+
+
 def header_below(source: Any, names: Iterable[str]) -> str:
     """The line that reads a text table whose header stands lower than was taken: one of its first rows has the names as values."""
     missing = {name for name in names if name not in source.schema.names}
@@ -132,6 +139,8 @@ class TableSource:
         self.folders: list[str] = []
         self.files, self._index = list(files), index
         self.declared_columns, self.declared_split, self.named_by = dict(columns or {}), dict(split or {}), list(named_by)
+        self.offers = ""
+        """What else could be predicted, and the option that reads it so: told where a target is missing."""
         self.later_options: dict[str, Any] = {}
         """Options with which later rows are read too, where what reads them has such: they make columns. `type`: see `read_as_trained`."""
 

@@ -10,7 +10,7 @@ import numpy as np
 ROWS = 600
 
 
-def write_rings(folder: Path, seed: int) -> None:
+def write_rings(folder: Path, seed: int) -> list[str]:
     """`rings.csv`: points x, y of two rings around each other, and in `ring` the one they are of; they hardly overlap."""
     rng = np.random.default_rng(seed)
     outer = rng.integers(2, size=ROWS)
@@ -20,3 +20,4 @@ def write_rings(folder: Path, seed: int) -> None:
         rows.writerow(["x", "y", "ring"])
         for each, far, turn in zip(outer, radius, angle, strict=True):
             rows.writerow([f"{far * np.cos(turn):.4f}", f"{far * np.sin(turn):.4f}", "outer" if each else "inner"])
+    return ["--target", "ring"]

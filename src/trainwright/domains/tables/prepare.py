@@ -22,7 +22,7 @@ from trainwright.data.hashing import row_hashes
 from trainwright.data.inference import infer, join_spellings
 from trainwright.data.number_source import NumberSource, read_numbers
 from trainwright.data.profile import ColumnProfile, profile
-from trainwright.data.source import Source, TableSource, header_below, known_columns, other_sheets
+from trainwright.data.source import Source, TableSource, header_below, known_columns, other_sheets, other_targets
 from trainwright.data.sources.opening import open_source
 from trainwright.data.splits.base import RowsToDivide, Split
 from trainwright.data.splits.dividing import make_split, with_files
@@ -226,7 +226,7 @@ def open_columns(config: Config, source: Source | None = None) -> tuple[Source, 
     source = with_files(config.data.split, source, int(config.data.memory_limit))
     source = read_numbers(source, _how_written(config))
     numbers = source.how if isinstance(source, NumberSource) else {}
-    elsewhere = other_sheets(source) + header_below(source, config.system.targets)
+    elsewhere = other_sheets(source) + header_below(source, config.system.targets) + other_targets(source)
     source = SelectedSource.of(source, config.data.where, config.data.derive)
     targets = targets_of(config, source.default_targets, source.schema.names, source.name, elsewhere)
     return source, numbers, targets

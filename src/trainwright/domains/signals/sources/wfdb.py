@@ -27,6 +27,8 @@ PATIENT = re.compile(r"patient(?:[ _]?id)?\s*:\s*(\S+)", re.IGNORECASE)
 """A comment that says whose record it is."""
 PATIENT_FOLDER = re.compile(r"(?:patient|subject|person)[-_]?\w*", re.IGNORECASE)
 """A folder with the records of one patient, as PTB's `patient001`."""
+BEATS = ("atr", "ecg", "ari", "qrs", "man")
+"""How names of annotations of beats end in the sets of PhysioNet; `atr` is what the source of beats looks for by itself."""
 UNTOLD: dict[str, object] = {"type": "ignore"}
 """Columns that say which record it is rather than what is in it."""
 
@@ -59,7 +61,15 @@ class WFDBRecords(TableSource):
             named_by=["record"],
         )
         self.notes = [*notes, *more, *said_of(facts), *said_of_patients(columns)]
+        self.offers = "" if labelled else offer_beats(self.files)
         add_measures(self, "signal", options)
+
+
+def offer_beats(headers: Sequence[Path]) -> str:
+    """How beats are predicted where annotations of them lie beside records; empty where none do."""
+    ending = next((each for each in BEATS if any(header.with_suffix(f".{each}").is_file() for header in headers)), "")
+    option = "data.type=wfdb_beats" + (f" data.source.extension={ending}" if ending != BEATS[0] else "")
+    return f"beats are annotated ('.{ending}'), and {option} makes a row of each, to predict its kind" if ending else ""
 
 
 def find_headers(given: str) -> tuple[Path, list[Path]]:

@@ -16,7 +16,7 @@ SHARES = {"V": 0.05, "A": 0.03}
 """How many beats come early, from a ventricle and from an atrium."""
 
 
-def write_beats(folder: Path, seed: int, options: BeatOptions) -> None:
+def write_beats(folder: Path, seed: int, options: BeatOptions) -> list[str]:
     """`100.hea`, `.dat`, `.atr` and on: records of one patient each, with age and sex as MIT-BIH writes them."""
     for number in range(options.records):
         rng = np.random.default_rng([seed, number])
@@ -25,6 +25,7 @@ def write_beats(folder: Path, seed: int, options: BeatOptions) -> None:
         comments = [f"{int(rng.integers(23, 90))} {'M' if rng.random() < 0.5 else 'F'} 0 0 x1"]
         write_record(folder, name, values, options.rate, LEADS, format="212", gain=200, comments=comments)
         write_annotations(folder, name, [0, *samples], ["+", *symbols], texts=["(N", *[""] * len(samples)])
+    return ["data.type=wfdb_beats"]
 
 
 def make_beats(rng: np.random.Generator, options: BeatOptions) -> tuple[Array, list[int], list[str]]:

@@ -80,7 +80,7 @@ class MadeRecord:
     """`(12, time)` in mV."""
 
 
-def write_ecg(folder: Path, seed: int, options: ECGOptions) -> None:
+def write_ecg(folder: Path, seed: int, options: ECGOptions) -> list[str]:
     """The records in folders of a thousand, and `true_labels.csv` with what is true of each and what its header says."""
     rows, count = list[tuple[str, ...]](), 0
     for patient in range(1, options.patients + 1):
@@ -93,6 +93,7 @@ def write_ecg(folder: Path, seed: int, options: ECGOptions) -> None:
     _write_broken(folder / "g1", seed, options)
     with (folder / "true_labels.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("record", "patient", "true", "written"), *rows])
+    return ["data.source.unreadable=skip"] if options.broken else []
 
 
 def patient_records(number: int, seed: int, options: ECGOptions) -> list[MadeRecord]:
