@@ -1,9 +1,9 @@
-"""What of `evaluation:` counts when a trained model is measured on a table: more than the metrics, where it is asked for."""
+"""What settings count when a trained model answers a table: what is measured beside the metrics, and files that cannot be read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -13,12 +13,15 @@ from trainwright.config.located import validate
 from trainwright.config.model import ConfigModel
 from trainwright.metrics.interval_options import IntervalOptions, Intervals
 
-SETTINGS = ("evaluation.intervals", "evaluation.importance", "run.seed")
+READING = ("data.source.unreadable", "columns")
+"""Settings that say what becomes of new rows whose files cannot be read; of `columns` nothing else."""
+SETTINGS = ("evaluation.intervals", "evaluation.importance", "run.seed", *READING)
 """The settings that are used; what else `evaluation` has is of a training, and is refused."""
+Unreadable = Literal["error", "skip", "repair"]
 
 
 class MeasureOptions(NamedTuple):
-    """What is found beside the metrics of a table."""
+    """What is found beside the metrics of a table, and how its files are read."""
 
     intervals: IntervalOptions | None = None
     """Bootstrap intervals of the metrics, where they are asked for."""
@@ -26,6 +29,10 @@ class MeasureOptions(NamedTuple):
     """Permutation importance of the columns on these rows."""
     seed: int = 0
     """Fixes what is drawn for both."""
+    unreadable: Mapping[str, Unreadable] = {}
+    """Column → what becomes of rows whose file there cannot be read, where it is not as in training."""
+    all_unreadable: Unreadable | None = None
+    """The same of all other columns, and of the source."""
 
 
 class _Seed(ConfigModel):
@@ -37,12 +44,28 @@ class _Evaluation(ConfigModel):
     importance: bool = False
 
 
+class _Files(ConfigModel):
+    unreadable: Unreadable
+
+
+class _Source(ConfigModel):
+    unreadable: Unreadable | None = None
+
+
+class _Data(ConfigModel):
+    source: _Source = _Source()
+
+
 class _Asked(ConfigModel):
     evaluation: _Evaluation = _Evaluation()
     run: _Seed = _Seed()
+    columns: dict[str, _Files] = {}
+    data: _Data = _Data()
 
 
 def read_asked(settings: Sequence[Any]) -> MeasureOptions:
     """The options that settings of the command line, or of Python, ask for; raises ManyErrors for values that cannot be."""
     found = validate(_Asked, compose(_Asked, None, list(settings), environment={}))
-    return MeasureOptions(found.evaluation.intervals, found.evaluation.importance, found.run.seed)
+    policies = {name: each.unreadable for name, each in found.columns.items()}
+    evaluation, everywhere = found.evaluation, found.data.source.unreadable
+    return MeasureOptions(evaluation.intervals, evaluation.importance, found.run.seed, policies, everywhere)

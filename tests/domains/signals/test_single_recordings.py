@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import trainwright as tw
-from trainwright.config.errors import DataError
+from trainwright.config.errors import DataError, RequestError
 from trainwright.data.claims import find_claim
 from trainwright.domains.signals.reading.write import write_record
 from trainwright.domains.signals.sources.options import SignalFolderOptions
@@ -36,9 +36,27 @@ def test_a_record_is_named_without_an_ending_and_may_be_longer(tmp_path: Path) -
         found = run.predict(str(tmp_path / "long" / name))
         assert found.column("record").to_pylist() == ["r1"]  # before the predictions
         assert found.column("labels_prediction").null_count == 0
+    refuses_and_leaves_out(tmp_path / "run", tmp_path / "long")
     plain = tw.train(str(tmp_path / "train"), run_dir=tmp_path / "plain", **SHORT)
     with pytest.raises(DataError, match="fit_length"):
         plain.predict(str(tmp_path / "long" / "r1"))
+
+
+def refuses_and_leaves_out(run: Path, folder: Path) -> None:
+    """What an error of a folder names as its fix, `predict` takes: for a record with other leads, and for one with an empty header."""
+    write_record(folder, "other", np.zeros((1, 500)), 100, ["V9"])
+    with pytest.raises(DataError, match=r"columns\.signal\.unreadable=skip"):
+        tw.load_predictor(run).predict(str(folder))
+    found = tw.load_predictor(run, settings=["columns.signal.unreadable=skip"]).predict(str(folder))
+    assert found.column("record").to_pylist() == ["other", "r0", "r1"]
+    assert [each is None for each in found.column("labels_prediction").to_pylist()] == [True, False, False]
+    (folder / "r0.hea").write_bytes(b"")
+    with pytest.raises(DataError, match=r"data\.source\.unreadable=skip"):
+        tw.load_predictor(run).predict(str(folder))
+    found = tw.load_predictor(run, settings=["data.source.unreadable=skip"]).predict(str(folder))
+    assert found.column("record").to_pylist() == ["other", "r1"]
+    with pytest.raises(RequestError, match="no column 'signl' of files"):
+        tw.load_predictor(run, settings=["columns.signl.unreadable=skip"])
 
 
 def test_arrays_in_a_folder_for_each_class(tmp_path: Path) -> None:

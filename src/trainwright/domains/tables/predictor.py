@@ -32,6 +32,7 @@ from trainwright.domains.tables.placed import place_rows
 from trainwright.domains.tables.position_metrics import measured_outputs
 from trainwright.domains.tables.prepared import PreparedTable
 from trainwright.domains.tables.row_names import names_of, with_names
+from trainwright.domains.tables.unreadable_files import set_policies
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.row_weights import ROW_WEIGHT
 from trainwright.features.spec import TargetSpec
@@ -234,7 +235,9 @@ def open_table(place: Place, settings: Sequence[Any] = (), **given: Any) -> Tabl
 
 @as_received
 def _open(place: Place, settings: Sequence[Any]) -> TablePredictor:
-    return TablePredictor(Model.load(place.model, place.received), place, read_asked(settings))
+    asked, model = read_asked(settings), Model.load(place.model, place.received)
+    set_policies(model.encoder, asked.unreadable, asked.all_unreadable)
+    return TablePredictor(model, place, asked)
 
 
 def trained_on(run: RunDirectory) -> list[str]:
