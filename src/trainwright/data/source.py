@@ -20,6 +20,12 @@ FIRST_ROWS = 20
 """Rows among which a header is looked for that stands lower than was taken."""
 
 
+class TrainingNote(str):
+    """A note about labels or splits: it is told where rows are trained on, and not of new rows."""
+
+    __slots__ = ()
+
+
 class Source(Protocol):
     """Where rows live; a row is known by its number, from 0, in the order of the files."""
 
@@ -28,7 +34,7 @@ class Source(Protocol):
     default_targets: list[str]
     """The columns it says are to be predicted; empty for files."""
     notes: list[str]
-    """What a reader should know of how it was read: a guessed encoding, skipped rows."""
+    """What a reader should know of how it was read: a guessed encoding, skipped rows. Those of training alone are `TrainingNote`s."""
     boundaries: list[int]
     """Row numbers at which given validation and test files begin; empty when there are none."""
     written: TextForm | None
@@ -71,6 +77,11 @@ def check_names(names: Sequence[str], where: str) -> None:
         raise DataError(
             f"duplicate column names: {listed}", where=where, why="a column is known by its name", fix="rename them in the file"
         )
+
+
+def notes_on_new_rows(source: Source) -> list[str]:
+    """What is told of rows that a model answers or is judged on: the notes that are not of training alone."""
+    return [each for each in source.notes if not isinstance(each, TrainingNote)]
 
 
 def other_sheets(source: Any) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from trainwright.config.errors import DataError
+from trainwright.data.source import notes_on_new_rows
 from trainwright.data.sources.opening import open_source, options_of
+from trainwright.domains.signals.reading.write import write_record
 from trainwright.domains.signals.sources.options import WFDBOptions
 from trainwright.domains.signals.sources.snomed import SCORED
 from trainwright.domains.signals.sources.wfdb import WFDBRecords
@@ -84,6 +87,18 @@ def test_rare_classes_are_left_out_and_counted(made: Path) -> None:
     source = source_of(made, min_count=100)
     assert "labels" not in source.schema.names or not any(source.read(columns=["labels"])["labels"].to_pylist())
     assert any("of fewer than 100 records" in note for note in source.notes)
+
+
+def test_notes_about_labels_and_splits_are_of_training_alone(tmp_path: Path) -> None:
+    for number, codes in enumerate(("426783006", "164889003", "")):
+        comments = [f"Dx: {codes}"] if codes else []
+        write_record(tmp_path, f"r{number}", np.zeros((1, 100)), 100, ["I"], comments=comments)
+    (tmp_path / "r9.hea").write_text("r9 1 100 100\nr9.dat 16 200 16 0 0 0 0 I\n")
+    source = source_of(tmp_path)
+    told = " / ".join(source.notes)
+    assert "1 of 3 records have no label" in told and "may be in two splits" in told and "1 left out that cannot be read" in told
+    (told,) = notes_on_new_rows(source)
+    assert told.startswith("1 left out that cannot be read: r9.hea: ")
 
 
 def test_a_folder_without_records_is_told(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from trainwright.config.errors import DataError, RequestError, RunError
 from trainwright.config.trust import as_received
 from trainwright.data.expressions.selected import given_rows
 from trainwright.data.joined_windows import join_by_row
-from trainwright.data.source import Source
+from trainwright.data.source import Source, notes_on_new_rows
 from trainwright.domains.asked import MeasureOptions, read_asked
 from trainwright.domains.forms import as_rows
 from trainwright.domains.place import Place
@@ -254,7 +254,7 @@ def say_counts(source: Source, encoded: EncodedTable) -> None:
     """Log what was unknown, dropped or left over in new rows, and what is missing at over twice the rate of training."""
     encoded.say_invalid()
     encoded.say_files()
-    for note in source.notes:
+    for note in notes_on_new_rows(source):
         log.info("note: %s: %s", source.name, note)
     if encoded.extra_columns:
         log.info("note: %s: columns that training did not know were left out: %s", source.name, ", ".join(encoded.extra_columns[:12]))

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from trainwright.config.errors import DataError
-from trainwright.data.source import TableSource
+from trainwright.data.source import TableSource, TrainingNote
 from trainwright.domains.signals.reading import Facts, probe
 from trainwright.domains.signals.reading.annotations import AAMI, Annotations, others_beside, read_annotations
 from trainwright.domains.signals.sources.given_part import split_given
@@ -55,7 +55,7 @@ class WFDBBeats(TableSource):
             named_by=["record", "at"],
         )
         self.later_options = {"type": options.type, "extension": options.extension, "classes": options.classes}
-        self.notes = [*notes, *said_of([facts for _, (facts, _) in kept]), *said_of_beats(rows)]
+        self.notes = [*notes, *said_of([facts for _, (facts, _) in kept]), *map(TrainingNote, said_of_beats(rows))]
 
 
 def whole(given: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from trainwright.config.errors import DataError
-from trainwright.data.source import TableSource
+from trainwright.data.source import TableSource, TrainingNote
 from trainwright.domains.signals.sources.measured import add_measures
 from trainwright.domains.signals.sources.options import PTBXLOptions
 from trainwright.domains.signals.sources.tables import existing, read_rows
@@ -102,7 +102,9 @@ def leave_out_rare(labels: list[list[str]], least: int) -> tuple[list[list[str]]
     """Labels without those of fewer records, and a note that counts them."""
     counts = Counter(label for each in labels for label in each)
     rare = sorted(label for label, count in counts.items() if count < least)
-    notes = [f"{len(rare)} labels of fewer than {least} records are left out: {', '.join(rare[:8])}"] if rare else []
+    notes: list[str] = (
+        [TrainingNote(f"{len(rare)} labels of fewer than {least} records are left out: {', '.join(rare[:8])}")] if rare else []
+    )
     return [[label for label in each if label not in rare] for each in labels], notes
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from trainwright.config.errors import DataError
-from trainwright.data.source import TableSource
+from trainwright.data.source import TableSource, TrainingNote
 from trainwright.domains.signals.sources.given_part import split_given
 from trainwright.domains.signals.sources.options import SignalFolderOptions
 from trainwright.domains.signals.sources.sound_folder import UNTOLD, find_sounds, group_of, read_names, said_of_groups, walk
@@ -41,7 +41,7 @@ class SignalFolder(TableSource):
             split={"type": "grouped", "column": group} if group else {},
             named_by=["file"],
         )
-        self.notes = [*notes, *said_of_groups(said, group)]
+        self.notes = [*notes, *map(TrainingNote, said_of_groups(said, group))]
 
 
 def find_endings(given: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from trainwright.config.errors import DataError, did_you_mean
-from trainwright.data.source import TableSource
+from trainwright.data.source import TableSource, TrainingNote
 from trainwright.domains.signals.sources.given_part import split_given
 from trainwright.domains.signals.sources.options import AVFolderOptions, SoundFolderOptions
 from trainwright.domains.signals.sources.usual import declare_sounds
@@ -48,7 +48,7 @@ class SoundFolder(TableSource):
             split={"type": "grouped", "column": group} if group else {},
             named_by=["file"],
         )
-        self.notes = [*notes, *said_of_groups(said, group)]
+        self.notes = [*notes, *map(TrainingNote, said_of_groups(said, group))]
 
 
 class AVFolder(TableSource):

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from trainwright.config.errors import DataError, did_you_mean
-from trainwright.data.source import TableSource
+from trainwright.data.source import TableSource, TrainingNote
 from trainwright.domains.signals.sources.options import (
     ESC50Options,
     SoundListOptions,
@@ -44,7 +44,7 @@ class ESC50(TableSource):
         }
         super().__init__(pa.table(columns), options.path, **_declared(columns, "category", options.test_fold), files=files)
         wrong = [row["filename"] for row in rows if row["filename"].split("-")[0] != row["fold"]]
-        self.notes = [f"{len(wrong)} names give another fold than esc50.csv, the first is {wrong[0]}"] if wrong else []
+        self.notes = [TrainingNote(f"{len(wrong)} names give another fold than esc50.csv, the first is {wrong[0]}")] if wrong else []
         self.notes += divided(columns, "source", "fold")
 
 
@@ -139,7 +139,7 @@ def divided(columns: Mapping[str, Sequence[object]], group: str, part: str) -> l
     for each, where in zip(columns[group], columns[part], strict=True):
         seen.setdefault(each, set()).add(where)
     broken = [each for each, places in seen.items() if len(places) > 1]
-    return [f"{len(broken):,} of '{group}' are in several of '{part}', the first is {broken[0]}"] if broken else []
+    return [TrainingNote(f"{len(broken):,} of '{group}' are in several of '{part}', the first is {broken[0]}")] if broken else []
 
 
 def check_words(wanted: Sequence[str] | None, words: Sequence[str]) -> None:

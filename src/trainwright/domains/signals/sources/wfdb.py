@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from trainwright.config.errors import DataError
-from trainwright.data.source import TableSource
+from trainwright.data.source import TableSource, TrainingNote
 from trainwright.domains.signals.reading import Facts, probe
 from trainwright.domains.signals.reading.files import stamp
 from trainwright.domains.signals.reading.wfdb_header import read_header
@@ -60,7 +60,7 @@ class WFDBRecords(TableSource):
             split=split_by_patient(columns),
             named_by=["record"],
         )
-        self.notes = [*notes, *more, *said_of(facts), *said_of_patients(columns)]
+        self.notes = [*notes, *map(TrainingNote, more), *said_of(facts), *map(TrainingNote, said_of_patients(columns))]
         self.offers = "" if labelled else offer_beats(self.files)
         add_measures(self, "signal", options)
 
