@@ -193,6 +193,12 @@ def test_a_baseline_that_cannot_run_says_why_and_the_others_run() -> None:
     assert all(each.note.startswith("not run because column 'x' holds text that is not a number") for each in broken.values())
 
 
+def test_without_a_column_that_it_reads_a_baseline_says_so_in_words() -> None:
+    found = run(pa.table({"x": np.zeros(90)}), {}, "binary", np.arange(90) % 2)
+    assert not found["constant"].note
+    assert {found[name].note for name in ("linear", "boosting")} == {"not run for 'y' because there is no column that it reads"}
+
+
 def test_fewer_training_rows_are_said() -> None:
     data = load_breast_cancer()
     found = run(*numbers(data.data), "binary", data.target, [baseline("linear", max_rows=50), baseline("boosting", max_rows=60)])

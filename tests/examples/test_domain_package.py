@@ -89,7 +89,7 @@ def test_it_makes_trains_resumes_predicts_and_reports(
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (["data.type=wavfolder"], "does not give columns"),
+        (["data.type=wavfolder"], "did you mean 'wav_folder'?"),
         (["data.source.type=csv", "data.type=wav_folder"], "data.type is 'wav_folder', and data.source.type 'csv'"),
         (["data.type=builtin"], "'builtin' is at no path"),
         (["data.bands=3"], "'bands' is an option of encoder.spectrum (domain sounds)"),

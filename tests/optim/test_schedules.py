@@ -441,6 +441,12 @@ def test_a_class_of_ones_own_is_a_schedule_and_one_without_factor_is_refused(tmp
         made({"type": f"{tmp_path}/own.py:Not"})
 
 
+@pytest.mark.parametrize(("three_phase", "steps"), [(False, 3), (False, 4), (True, 4), (True, 5)])
+def test_the_usual_rise_is_fitted_to_a_short_run(three_phase: bool, steps: int) -> None:
+    found = factors({"type": "one_cycle", "three_phase": three_phase}, steps, steps=steps)
+    assert found[0] == pytest.approx(0.04) and found[1] == 1.0 and found[-1] == pytest.approx(4e-6)
+
+
 @pytest.mark.parametrize(
     ("options", "steps", "message"),
     [
@@ -457,6 +463,9 @@ def test_a_class_of_ones_own_is_a_schedule_and_one_without_factor_is_refused(tmp
         ({"type": "wsd", "warmup": "60 steps", "decay": "50 steps"}, 100, "longer than the run"),
         ({"type": "one_cycle", "rise": "1 step"}, 100, "rise does not fit"),
         ({"type": "one_cycle", "rise": "60 steps", "three_phase": True}, 100, "rise does not fit"),
+        ({"type": "one_cycle", "rise": "0.1 run"}, 10, "rise does not fit"),
+        ("one_cycle", 2, "too short for one_cycle"),
+        ({"type": "one_cycle", "three_phase": True}, 3, "too short for one_cycle"),
         ({"type": "linear", "min_learning_rate": 2.0}, 100, "above the base learning rate"),
         ({"type": "chained", "parts": [{"schedule": "linear", "lasts": "10 epochs"}, {"schedule": "linear"}]}, 100, "part 2 does not fit"),
     ],

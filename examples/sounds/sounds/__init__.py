@@ -63,4 +63,5 @@ DOMAIN = Domain(
     formats={"npz": "sounds.report:write_weights"},
     config={"columns": {"sound": {"type": "sound", "transform": [{"type": "loudness", "decibels": 3}]}}},
     claims="sounds.data:claims",
+    claimed="folders of WAV files (.wav)",
 )

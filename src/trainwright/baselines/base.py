@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from trainwright.baselines.inputs import Inputs
+from trainwright.config.errors import RequestError
 from trainwright.metrics.table import CLASSES, SET
 
 
@@ -37,6 +38,12 @@ def rows_of(inputs: Inputs, rows: np.ndarray | None) -> Inputs:
     if rows is None:
         return inputs
     return Inputs(inputs.numbers[rows], [each[rows] for each in inputs.codes], [each[rows] for each in inputs.tokens])
+
+
+def ensure_columns(inputs: Inputs) -> None:
+    """Raise RequestError where there is nothing to learn from, as where all columns are of files."""
+    if not (inputs.numbers.shape[1] or inputs.codes or inputs.tokens):
+        raise RequestError("there is no column that it reads")
 
 
 def outputs_of(kind: str, width: int, truth: np.ndarray) -> list[np.ndarray]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from trainwright.baselines import BoostingOptions
-from trainwright.baselines.base import class_scores, drawn_rows, join_scores, outputs_of, rows_of, value_scores
+from trainwright.baselines.base import class_scores, drawn_rows, ensure_columns, join_scores, outputs_of, rows_of, value_scores
 from trainwright.baselines.inputs import Inputs, code_counts, frequent_codes
 from trainwright.config.errors import RequestError
 from trainwright.metrics.table import CATEGORY, CLASSES, SET
@@ -65,7 +65,8 @@ class Boosting:
         self.rounds = options.iterations
 
     def prepare(self, train: Inputs, others: Sequence[Inputs]) -> None:
-        """Makes the tables of the training rows and the rows to score."""
+        """Makes the tables of the training rows and the rows to score. Raises RequestError without a column."""
+        ensure_columns(train)
         self.total = len(train)
         self.rows = drawn_rows(len(train), self.options.max_rows, self.seed)
         kept = rows_of(train, self.rows)

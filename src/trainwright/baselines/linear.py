@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from trainwright.baselines import LinearOptions
-from trainwright.baselines.base import class_scores, drawn_rows, join_scores, outputs_of, rows_of, value_scores
+from trainwright.baselines.base import class_scores, drawn_rows, ensure_columns, join_scores, outputs_of, rows_of, value_scores
 from trainwright.baselines.inputs import Inputs, code_counts, frequent_codes
 from trainwright.metrics.table import CLASSES, VALUES
 
@@ -57,7 +57,8 @@ class Linear:
         self.weights: np.ndarray | None = None
 
     def prepare(self, train: Inputs, others: Sequence[Inputs]) -> None:
-        """Makes the matrices of the training rows and the rows to score."""
+        """Makes the matrices of the training rows and the rows to score. Raises RequestError without a column."""
+        ensure_columns(train)
         self.total = len(train)
         self.rows = drawn_rows(len(train), self.options.max_rows, self.seed)
         kept = rows_of(train, self.rows)

@@ -100,6 +100,8 @@ class Domain:
     """What a configuration says where its data are the domain's and it says nothing itself."""
     claims: str = ""
     """The function of (path) that says whether a file or folder is the domain's, as a `Claim`; None where it is not."""
+    claimed: str = ""
+    """What that function knows a folder by, in a few words (`sounds (.wav)`): they are named where a folder has nothing that is read."""
 
     def __post_init__(self) -> None:
         where = f"domain {self.name!r}"
@@ -109,7 +111,7 @@ class Domain:
             raise ConfigError(
                 "it does not say what it is", where=where, fix='give one sentence: Domain("sounds", "Recordings in WAV files.")'
             )
-        wrong = [each.name for each in fields(self)[2:-1] if not isinstance(getattr(self, each.name), Mapping)]
+        wrong = [each.name for each in fields(self)[2:-2] if not isinstance(getattr(self, each.name), Mapping)]
         if wrong:
             raise ConfigError(f"`{wrong[0]}` is no mapping", where=where, fix=f"write {wrong[0]}={{name: …}}")
         self._check_parts(where)

@@ -71,10 +71,10 @@ class Interrupted(TrainwrightError):
     exit_code = EXIT_INTERRUPTED
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The closest of `names` to `name` (case ignored, `-` equal to `_`), or an empty string."""
+def nearest(name: str, names: Iterable[str], alike: float = 0.55) -> str:
+    """The closest of `names` to `name` (case ignored, `-` equal to `_`), or an empty string where none is so much `alike`, 0 to 1."""
     folded = {each.lower().replace("-", "_"): each for each in names}
-    found = difflib.get_close_matches(name.lower().replace("-", "_"), folded, n=1, cutoff=0.55)
+    found = difflib.get_close_matches(name.lower().replace("-", "_"), folded, n=1, cutoff=alike)
     return folded[found[0]] if found else ""
 
 

@@ -73,7 +73,7 @@ def join_refusals(refusals: Sequence[Refusal], name: str) -> tuple[str, str]:
         words = " or ".join(expected)
         return f"{name}: {said} is not {words}", _how_to_write(first.value, expected)
     message = str(first.context.get("error") or first.context.get("what") or first.kind.replace("_", " "))
-    return f"{name}: {said} is refused: {message}", ""
+    return f"{name}: {message}" if isinstance(first.value, dict) else f"{name}: {said} is refused: {message}", ""
 
 
 def _options(refusal: Refusal) -> list[str]:

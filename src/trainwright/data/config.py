@@ -78,7 +78,7 @@ class DataConfig(CachedData):
             return refusal(from_text)(value)
         if isinstance(value, dict) and isinstance(value.get("path"), str) and "type" not in value:
             return {**refusal(from_text)(value["path"]), **{key: each for key, each in value.items() if key != "path"}}
-        if isinstance(value, dict) and "path" not in value and _is_text_of_data(value.get("type")):
+        if isinstance(value, dict) and "path" not in value and is_text_of_data(value.get("type")):
             rest = {key: each for key, each in value.items() if key != "type"}
             return {**refusal(from_text)(value["type"]), **rest}
         return value
@@ -101,7 +101,7 @@ class DataConfig(CachedData):
         return value
 
 
-def _is_text_of_data(text: Any) -> bool:
+def is_text_of_data(text: Any) -> bool:
     """Whether a source given by its type alone names data (`titanic.csv`, `builtin:iris`) and no class."""
     if not isinstance(text, str) or text.replace("-", "_") in parts("source"):
         return False

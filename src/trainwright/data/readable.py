@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+from itertools import islice
 from pathlib import Path
 
+from trainwright.config.domains import register
 from trainwright.config.errors import DataError, nearest
 from trainwright.config.received import ask_for_right, lacks_right
+
+LOOKED_AT = 5000
+"""Files of a folder that are looked at to say what is in it."""
 
 
 def check_readable(path: Path, where: str = "data.source") -> None:
@@ -21,7 +26,7 @@ def check_readable(path: Path, where: str = "data.source") -> None:
         fix = ask_for_right(path) if lacks_right(error) else "give a name that a file can have"
         raise DataError(f"'{str(path)[:200]}' cannot be read", where=where, why=why, fix=fix) from error
     if stat.S_ISDIR(mode):
-        raise DataError(f"'{path}' is a directory", where=where, why="a table is a file", fix=_inside(path))
+        raise _refuse_folder(path, where)
     if not stat.S_ISREG(mode):
         why = "a pipe or device can be read once only, or never ends"
         raise DataError(f"'{path}' is no regular file", where=where, why=why, fix="write what it gives to a file, and name that")
@@ -35,10 +40,26 @@ def check_readable(path: Path, where: str = "data.source") -> None:
         raise DataError(f"'{path}' is empty", where=where, why="it has 0 bytes", fix="give a file with column names and rows")
 
 
-def _inside(folder: Path) -> str:
-    known = sorted(each.suffix for each in folder.iterdir() if each.is_file() and each.suffix) if os.access(folder, os.R_OK) else []
-    common = max(set(known), key=known.count) if known else ".csv"
-    return f"name a file in it, or all of one kind: '{folder}/*{common}'"
+def _refuse_folder(folder: Path, where: str) -> DataError:
+    """A folder that nobody reads as a whole: one of tables that has to be named by them, or one with nothing that is read."""
+    from trainwright.data.sources import COMPRESSED, EXTENSIONS
+
+    if not os.access(folder, os.R_OK):
+        return DataError(f"'{folder}' cannot be read", where=where, why="you may not look into it", fix=ask_for_right(folder))
+    files = list(islice((each for each in folder.rglob("[!.]*") if each.is_file()), LOOKED_AT))
+    tables = [each for each in files if each.suffix.lower() in (*EXTENSIONS, *COMPRESSED)]
+    if tables:
+        here = [each.suffix for each in tables if each.parent == folder]
+        common = here or [each.suffix for each in tables]
+        pattern = ("*" if here else "**/*") + max(sorted(set(common)), key=common.count)
+        fix = f"name a file in it, or all of one kind: '{folder}/{pattern}'"
+        return DataError(f"'{folder}' is a directory", where=where, why="a table is a file", fix=fix)
+    endings = sorted({each.suffix or "no ending" for each in files})
+    what = f"'{folder}' " + ("holds nothing that is read" if files else "holds folders only" if any(folder.iterdir()) else "is empty")
+    why = f"names in it end in {', '.join(endings[:12])}{', …' if len(endings) > 12 else ''}" if files else "there is no file in it"
+    known = [each.domain.claimed for each in register().domains.values() if each.domain.claimed]
+    seen = "; ".join([f"tables, named as '{folder}/*.csv'", *known])
+    return DataError(what, where=where, why=why, fix=f"name a folder that has what is seen: {seen}")
 
 
 def name_beside(path: Path) -> str:

@@ -14,6 +14,7 @@ from trainwright.config.registry import options_class, parts, registered_name
 from trainwright.config.short_forms import write_out
 from trainwright.config.structure import Section
 from trainwright.data.claims import claimed_by
+from trainwright.data.config import is_text_of_data
 from trainwright.data.sources import from_text
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ def write_out_type(composed: Composed) -> None:
         return
     if isinstance(source.value, str):
         source = Node({"path": Node(source.value, source.place, layer=source.layer)}, source.place, source.key, source.layer)
+    _move_path(source)
     named = source.under("type")
     if named is not None and named.value != kind.value:
         what, why = f"data.type is '{kind.value}', and data.source.type '{named.value}'", "both say what reads the data"
@@ -65,6 +67,25 @@ def write_out_type(composed: Composed) -> None:
         source.value["type"] = Node(name, kind.place, kind.key, kind.layer)
     del data.value["type"]
     data.value["source"] = source
+
+
+def write_out_claim(composed: Composed) -> None:
+    """Name the source that reads a path which has options beside it, so that these are checked as its own."""
+    source, depth = composed.root.nearest(("data", "source"))
+    if depth < 2:
+        return
+    _move_path(source)
+    path = source.under("path")
+    kind = _source_of(composed.root) if path is not None and source.under("type") is None else ""
+    if path is not None and kind and "path" in options_class("source", kind).model_fields:
+        source.value["type"] = Node(kind, path.place, layer=path.layer)
+
+
+def _move_path(source: Node) -> None:
+    """Move a path that stands for the type, as in `data.source=a.csv data.source.delimiter=;`, to where it belongs."""
+    named = source.under("type")
+    if named is not None and source.under("path") is None and is_text_of_data(named.value) and not named.value.startswith("builtin:"):
+        source.value["path"] = source.value.pop("type")
 
 
 def ask_domain(composed: Composed) -> None:

@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from trainwright.config.choice import choice
 from trainwright.config.compose import Assignment, Composed, compose
-from trainwright.config.errors import ConfigError, nearest
+from trainwright.config.errors import ConfigError, did_you_mean, nearest
 from trainwright.config.foreign import found_at, looking_in
 from trainwright.config.limits import MOST_SEED, refuse_long_path
 from trainwright.config.located import validate
@@ -30,7 +30,7 @@ from trainwright.config.registry import parts
 from trainwright.config.trust import reading
 from trainwright.engine.config import EvaluationOptions, TrainerConfig
 from trainwright.metrics.interval_options import IntervalOptions, Intervals
-from trainwright.systems.domain_config import ask_domain, lay_under, write_out_path, write_out_type
+from trainwright.systems.domain_config import ask_domain, lay_under, write_out_claim, write_out_path, write_out_type
 
 DEFAULT_SYSTEM = "supervised"
 DEVICES = ("auto", "cpu", "cuda", "cuda:1", "mps")
@@ -194,6 +194,11 @@ def _as_columns(value: Any) -> Any:
     name = value.get("type") if isinstance(value, dict) else value
     if not isinstance(name, str) or name == COLUMNS:
         return value
+    sources = parts("source")
+    if name.replace("-", "_") not in parts("dataset") and nearest(name, sources):
+        raise as_refusal(
+            ConfigError(f"there is no source '{name}'", why="data.type names what reads the data", fix=did_you_mean(name, sources))
+        )
     what = f"'{name}' does not give columns with types, which a supervised system is trained on"
     fix = f"name the rows: `data: {{source: {name if isinstance(value, str) else 'titanic.csv'}}}`; or the system that these data are for"
     raise as_refusal(ConfigError(what, fix=fix))
@@ -208,6 +213,7 @@ def compose_config(config: Any = None, overrides: Iterable[str | Assignment] = (
     if takes_columns(composed.values.get("system")):
         write_out_path(composed)
         write_out_type(composed)
+        write_out_claim(composed)
         lay_under(composed)
     else:
         ask_domain(composed)

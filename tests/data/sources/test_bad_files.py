@@ -35,7 +35,18 @@ def test_a_missing_file_names_the_nearest(write) -> None:
 
 def test_a_directory_is_no_table(write) -> None:
     path = write("a,b\n1,2\n")
-    refused(lambda: from_text(str(path.parent)), "is a directory", "*.csv")
+    refused(lambda: from_text(str(path.parent)), "is a directory", "/*.csv")
+    (path.parent / "outer" / "inner").mkdir(parents=True)
+    path.rename(path.parent / "outer" / "inner" / path.name)
+    refused(lambda: from_text(str(path.parent / "outer")), "is a directory", "**/*.csv")
+
+
+def test_a_folder_without_anything_that_is_read_says_what_would_be(tmp_path: Path) -> None:
+    refused(lambda: from_text(str(tmp_path)), "is empty", "*.csv", "WFDB records (.hea)", "sounds (.wav")
+    (tmp_path / "inside").mkdir()
+    refused(lambda: from_text(str(tmp_path)), "holds folders only")
+    (tmp_path / "inside" / "letter.pdf").touch()
+    refused(lambda: from_text(str(tmp_path)), "holds nothing that is read", "end in .pdf", "EDF")
 
 
 def test_a_pattern_without_files_is_refused(tmp_path: Path) -> None:

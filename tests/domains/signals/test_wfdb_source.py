@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainwright.config.errors import DataError
+from trainwright.config.errors import ConfigError, DataError, ManyErrors
 from trainwright.data.source import notes_on_new_rows
 from trainwright.data.sources.opening import open_source, options_of
 from trainwright.domains.signals.reading.write import write_record
@@ -16,6 +16,8 @@ from trainwright.domains.signals.sources.snomed import SCORED
 from trainwright.domains.signals.sources.wfdb import WFDBRecords
 from trainwright.domains.signals.synth.ecg import write_ecg
 from trainwright.domains.signals.synth.options import ECGOptions
+from trainwright.domains.tables.prepare import prepare
+from trainwright.systems.run_config import read_config
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +106,50 @@ def test_notes_about_labels_and_splits_are_of_training_alone(tmp_path: Path) -> 
 def test_a_folder_without_records_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no WFDB record in"):
         source_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said", "fix"),
+    [
+        (["data.source.lables=scored"], "unknown option 'lables' of source 'wfdb' in data.source", "did you mean 'labels'?"),
+        (["data.type=wfdb", "data.source.lables=scored"], "unknown option 'lables' of source 'wfdb'", "did you mean 'labels'?"),
+        (["data.type=wfdbb"], "there is no source 'wfdbb'", "did you mean 'wfdb'?"),
+        (
+            ["columns.signal={type: signal, transform: [{bandpass: {low: 40, high: 0.5}}]}"],
+            "transform.0: low (40 Hz) is not below high (0.5 Hz)",
+            "write low: 0.5, high: 40",
+        ),
+    ],
+)
+@pytest.mark.parametrize("where", ["data.source.path", "data.path"])
+def test_mistakes_are_told_as_those_of_the_source_that_is_meant(where: str, settings: list[str], said: str, fix: str, made: Path) -> None:
+    with pytest.raises(ManyErrors) as caught:
+        read_config(None, [f"{where}={made}", *settings])
+    assert len(caught.value.errors) == 1
+    assert said in caught.value.errors[0].what and caught.value.errors[0].fix.startswith(fix)
+
+
+def test_options_beside_a_path_are_those_of_the_source_that_claims_it(made: Path) -> None:
+    with pytest.raises(ManyErrors, match="unknown option 'lables' of source 'wfdb' in data.source"):
+        read_config(None, [f"data.source={made}", "data.source.lables=scored"])
+    source = read_config(None, [f"data.source={made}", "data.source.labels=scored"]).data.source
+    assert source.type == "wfdb" and source.path == str(made) and source.labels == "scored"
+
+
+def test_columns_are_as_the_source_says_and_leads_that_no_recording_has_are_no_fault_of_files(tmp_path: Path) -> None:
+    write_ecg(tmp_path, 0, ECGOptions(patients=12, rate=100, seconds=8.0))
+
+    def prepared(leads: str, **column: str) -> dict[str, str]:
+        columns = {"signal": {"leads": leads.split(), **column}}
+        data = prepare(read_config({"data": {"source": str(tmp_path), "cache": "off"}, "columns": columns}))
+        return {column.name: column.why for column in data.columns}
+
+    assert prepared("ii V1") == prepared("II V7", absent="zeros")
+    assert prepared("II")["labels"] == "said by the source" and prepared("II")["age"] == "whole numbers"
+    for leads, zeros in (("II V7", True), ("V7 V8", False)):
+        with pytest.raises(ConfigError, match="no recording has the lead V7") as caught:
+            prepared(leads)
+        assert caught.value.where == "columns.signal.leads" and "there are I, II" in caught.value.why
+        assert "did you mean 'V6'" in caught.value.fix and ("columns.signal.absent=zeros" in caught.value.fix) is zeros
+    with pytest.raises(ConfigError, match="no recording has the lead V7, V8"):
+        prepared("V7 V8", absent="zeros")

@@ -42,4 +42,5 @@ DOMAIN = Domain(
     views=VIEWS,
     blocks=TOLD,
     claims=f"{_HERE}.claims:claims",
+    claimed="WFDB records (.hea), EDF recordings (.edf, .bdf), sounds (.wav, .flac, .mp3), films (.mp4, .mov)",
 )

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from trainwright.config.errors import ConfigError, DataError
+from trainwright.config.errors import ConfigError, DataError, nearest
 from trainwright.config.model import PartConfig
 from trainwright.domains.signals.options import AudioOptions, RecordingOptions, SignalOptions
 from trainwright.domains.signals.processing.options import SignalTransformConfig
@@ -181,10 +181,24 @@ class SignalFeature(RecordingFeature):
 
     def name_channels(self, found: list[list[str]]) -> list[str]:
         if self.config.leads is not None:
+            self._ensure_leads(self.config.leads, list(dict.fromkeys(name for each in found for name in each)), len(found))
             return list(self.config.leads)
         counted = Counter(tuple(name.casefold() for name in each) for each in found)
         most = max(counted, key=lambda names: (counted[names], names))
         return next(each for each in found if tuple(name.casefold() for name in each) == most)
+
+    def _ensure_leads(self, asked: list[str], there: list[str], files: int) -> None:
+        """Raise ConfigError for leads that none of the sampled files has, which are no fault of a file."""
+        known = {name.casefold() for name in there}
+        lacking = [name for name in asked if name.casefold() not in known]
+        if not lacking or (self.config.absent == "zeros" and len(lacking) < len(asked)):
+            return
+        close = {name: nearest(name, there, alike=0.5) for name in lacking}  # V6 for V7
+        meant = " ".join(f"'{each}'" + (f" for '{name}'" if len(lacking) > 1 else "") + "?" for name, each in close.items() if each)
+        zeros = f"columns.{self.name}.absent=zeros puts zeros where a recording lacks one" if len(lacking) < len(asked) else ""
+        fix = " ".join(each for each in (f"did you mean {meant}" if meant else "", zeros) if each) or "name leads that there are"
+        why = f"in {files:,} training rows that were looked at there are {', '.join(there[:20])}{', …' if len(there) > 20 else ''}"
+        raise ConfigError(f"no recording has the lead {', '.join(lacking)}", where=f"columns.{self.name}.leads", why=why, fix=fix)
 
 
 class AudioFeature(RecordingFeature):

@@ -13,7 +13,7 @@ from trainwright.config.places import spell_key
 from trainwright.data.source import Source
 from trainwright.data.splits.base import whole_columns
 from trainwright.data.splits.time import as_times, date_order
-from trainwright.domains.tables.columns import Column
+from trainwright.domains.tables.columns import DECLARED, GIVEN, Column
 
 SHUFFLED = ("auto", "random", "stratified")
 """Splits that take no notice of time."""
@@ -31,7 +31,7 @@ def assume_of_targets(columns: Sequence[Column]) -> list[str]:
 
 
 def _of_target(column: Column) -> str:
-    profile, given = column.profile, column.why in ("given in the configuration", "set in the configuration")
+    profile, given = column.profile, column.why in (GIVEN, DECLARED)
     if given or not profile.all_integer or profile.unique_capped or profile.minimum is None or profile.maximum is None:
         return ""
     low, high, key = profile.minimum, profile.maximum, spell_key(("columns", column.name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -18,6 +19,9 @@ from trainwright.data.profile import ColumnProfile
 from trainwright.data.splits import split_columns
 from trainwright.features import FeatureConfig
 from trainwright.systems.run_config import Config
+
+GIVEN, DECLARED = "given in the configuration", "said by the source"
+"""Why a column is of its type, where that was not found by looking at its values."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +70,25 @@ def targets_of(config: Config, default: list[str], names: list[str], where: str,
 
 
 def plan_columns(
-    config: Config, profiles: list[ColumnProfile], inferred: list[Inferred], targets: list[str], where: str, elsewhere: str = ""
+    config: Config,
+    profiles: list[ColumnProfile],
+    inferred: list[Inferred],
+    targets: list[str],
+    where: str,
+    elsewhere: str = "",
+    declared: Mapping[str, Any] | None = None,
 ) -> list[Column]:
-    """The part each column plays; raises every mistake in the names and options of columns at once."""
+    """The part each column plays; raises every mistake in the names and options of columns at once.
+
+    `declared`: what the source says of columns, by name.
+    """
     known = [profile.name for profile in profiles]
     check_names(config, known, where, elsewhere)
     planned = []
     for profile, found in zip(profiles, inferred, strict=True):
         options, chosen = _options(config.system.columns.get(profile.name), found, known)
-        role, why = _role(config, found, options, targets, chosen)
+        said = (declared or {}).get(profile.name, {}).get("type") == options.type
+        role, why = _role(config, found, options, targets, (DECLARED if said else GIVEN) if chosen else found.why)
         options = _as_target(config, options) if role == "target" else options
         warnings = [f"'{profile.name}': {warning}" for warning in found.warnings] if role != "ignored" or options.type == "ignore" else []
         planned.append(Column(profile.name, options, role, why, profile, warnings))
@@ -180,8 +194,7 @@ def _refuse_column(asked: dict[str, Any], found: Inferred) -> RequestError:
     )
 
 
-def _role(config: Config, found: Inferred, options: FeatureConfig, targets: list[str], chosen: bool) -> tuple[str, str]:
-    why = "given in the configuration" if chosen else found.why
+def _role(config: Config, found: Inferred, options: FeatureConfig, targets: list[str], why: str) -> tuple[str, str]:
     if found.name in targets:
         return "target", why
     if found.name in config.system.ignore:

@@ -31,7 +31,7 @@ from trainwright.domains.tables.assumptions import assume_of_order, assume_of_ta
 from trainwright.domains.tables.baseline_columns import check_baselines
 from trainwright.domains.tables.calibration import check_calibration
 from trainwright.domains.tables.columns import Column, check_names, plan_columns, targets_of
-from trainwright.domains.tables.declared import say_divided, take_declared
+from trainwright.domains.tables.declared import find_declared, say_divided, take_declared
 from trainwright.domains.tables.derivations import leave_out_derivations
 from trainwright.domains.tables.encoders import check_one_hot
 from trainwright.domains.tables.measured_intervals import ensure_interval_column, interval_column
@@ -249,7 +249,8 @@ def _plan(
     for each in profiles:
         each.numbers, each.offer = (numbers[each.name].how, numbers[each.name].offer) if each.name in numbers else ("", "")
     inferred = infer(profiles, targets, given_types(config))
-    columns = plan_columns(config, profiles, inferred, targets, source.name, other_sheets(source))
+    declared = find_declared(source, "declared_columns")
+    columns = plan_columns(config, profiles, inferred, targets, source.name, other_sheets(source), declared)
     columns = leave_out_derivations(config, columns, targets, source)
     check_columns(columns)
     return columns, profiles

@@ -161,7 +161,7 @@ class OneCycleOptions(PartConfig):
 
     type: str = "one_cycle"
     rise: Duration = Duration(0.3, "run")
-    """When the base learning rate is reached."""
+    """When the base learning rate is reached; in a run too short for the usual share, after the nearest number of steps that fits."""
     start: float = Field(default=0.04, gt=0, le=1)
     """Share of the base learning rate at step 0 (torch: 1 / div_factor)."""
     end: float = Field(default=4e-6, ge=0, le=1)

@@ -6,6 +6,8 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from trainwright.config.errors import ConfigError
+from trainwright.config.model import as_refusal
 from trainwright.domains.signals.processing.options import SignalTransformConfig
 
 
@@ -39,6 +41,13 @@ class HighpassOptions(FilterOptions):
     """Hz, below half the rate."""
 
 
+def _ensure_order(low: float, high: float) -> None:
+    """Refuse a band that ends before it begins."""
+    if low >= high:
+        fix = f"write low: {high:g}, high: {low:g}" if low > high else "a band has some width: lower low, or raise high"
+        raise as_refusal(ConfigError(f"low ({low:g} Hz) is not below high ({high:g} Hz)", fix=fix))
+
+
 class BandOptions(FilterOptions):
     """The two edges of a band."""
 
@@ -50,8 +59,7 @@ class BandOptions(FilterOptions):
 
     @model_validator(mode="after")
     def _is_a_band(self) -> Self:
-        if self.low >= self.high:
-            raise ValueError(f"low ({self.low:g} Hz) is not below high ({self.high:g} Hz)")
+        _ensure_order(self.low, self.high)
         return self
 
 
@@ -108,8 +116,8 @@ class FirOptions(SignalTransformConfig):
     def _is_a_band(self) -> Self:
         if self.low is None and self.high is None:
             raise ValueError("low and high are both left out, which is no band")
-        if self.low is not None and self.high is not None and self.low >= self.high:
-            raise ValueError(f"low ({self.low:g} Hz) is not below high ({self.high:g} Hz)")
+        if self.low is not None and self.high is not None:
+            _ensure_order(self.low, self.high)
         if self.taps is not None and self.taps % 2 == 0:
             raise ValueError(f"taps ({self.taps}) is even: the middle of it lies between two samples; take {self.taps + 1}")
         return self
