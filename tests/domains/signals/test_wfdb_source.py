@@ -130,7 +130,7 @@ def test_mistakes_are_told_as_those_of_the_source_that_is_meant(where: str, sett
 
 
 def test_options_beside_a_path_are_those_of_the_source_that_claims_it(made: Path) -> None:
-    with pytest.raises(ManyErrors, match="unknown option 'lables' of source 'wfdb' in data.source"):
+    with pytest.raises(ManyErrors, match=r"unknown option 'lables' of source 'wfdb' in data\.source"):
         read_config(None, [f"data.source={made}", "data.source.lables=scored"])
     source = read_config(None, [f"data.source={made}", "data.source.labels=scored"]).data.source
     assert source.type == "wfdb" and source.path == str(made) and source.labels == "scored"
