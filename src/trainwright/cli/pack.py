@@ -138,15 +138,35 @@ def parser() -> Parser:
             "trainwright pack clips --rate 16000 --seconds 20",
         ],
     )
-    made.add_argument("data", metavar="DATA", help="a table, or a pattern of tables; their paths are relative to the table they stand in")
+    made.add_argument(
+        "data",
+        metavar="DATA",
+        help="a table, a pattern of tables, or a folder of recordings; paths are relative to the table they stand in",
+    )
     made.add_argument("-o", "--output", metavar="FILE", help="the file to write; its name ends with .pack (default: that of DATA, here)")
     made.add_argument(
         "--rate", type=float, metavar="HZ", help="samples a second to which recordings are resampled; each keeps its own without"
     )
     made.add_argument("--seconds", type=float, metavar="S", help="seconds of each recording that are kept, from its beginning")
     made.add_argument("--column", metavar="NAME", help="the column that names recordings, where several may")
-    made.add_argument("--dtype", choices=("float32", "int16"), help="numbers of decoded recordings; int16 takes half the room")
-    made.add_argument("--unreadable", choices=("error", "skip"), help="skip: rows whose recording cannot be read are left out, and listed")
-    made.add_argument("--format", choices=("pack", "wfdb"), default="pack", help="wfdb: a folder of WFDB records of 16 bits, and a table")
+    made.add_argument(
+        "--dtype",
+        metavar="TYPE",
+        choices=("float32", "int16"),
+        help="numbers of decoded recordings: float32 (default) or int16, which takes half the room",
+    )
+    made.add_argument(
+        "--unreadable",
+        metavar="POLICY",
+        choices=("error", "skip"),
+        help="error (default), or skip: rows whose recording cannot be read are left out, and listed",
+    )
+    made.add_argument(
+        "--format",
+        metavar="KIND",
+        choices=("pack", "wfdb"),
+        default="pack",
+        help="pack (default), or wfdb: a folder of WFDB records of 16 bits, and a table",
+    )
     made.add_argument("--overwrite", action="store_true", help="replace FILE when it is there already")
     return made
