@@ -32,7 +32,7 @@ def reason(error: OSError | RequestError) -> str:
     """The failure in one line."""
     if isinstance(error, OSError):
         return f"{Path(error.filename).name}: {error.strerror}" if error.filename else error.strerror or str(error)
-    return (f"{Path(error.where).name}: " if error.where else "") + error.what
+    return (f"{Path(error.where).name}: " if error.where else "") + error.what + (f" ({error.why})" if error.why else "")
 
 
 def list_kept(run: RunDirectory) -> str:

@@ -154,6 +154,8 @@ class TableSource:
         """What else could be predicted, and the option that reads it so: told where a target is missing."""
         self.later_options: dict[str, Any] = {}
         """Options with which later rows are read too, where what reads them has such: they make columns. `type`: see `read_as_trained`."""
+        self.valueless: dict[str, pa.DataType] = {}
+        """Columns that it leaves out since no row has a value, with their types."""
 
     def keeping(self, names: Collection[str]) -> TableSource:
         """The source with those levels of its row index that are named as columns; that others with a name are left out is noted."""
@@ -164,6 +166,12 @@ class TableSource:
         self._index = self._index.select([each for each in self._index.column_names if each not in names])
         left_out = [each for each in self._index.column_names if not each.startswith("__index_level_")]
         self.notes = [index_note(left_out)] if left_out else []
+        return self
+
+    def with_valueless(self, names: Collection[str]) -> TableSource:
+        """The source with those columns of these names that it has no value of: a model may know them from other rows."""
+        for name in (each for each in self.valueless if each in names and each not in self.table.column_names):
+            self.table = self.table.append_column(name, pa.nulls(len(self), self.valueless[name]))
         return self
 
     def __len__(self) -> int:

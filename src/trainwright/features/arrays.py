@@ -13,7 +13,7 @@ from trainwright.data.transforms.chain import Chain
 from trainwright.data.windows import cut_window, without_length
 from trainwright.features.kept import count_still
 from trainwright.features.lazy import Decoder
-from trainwright.features.npy import Unreadable, shape_fault
+from trainwright.features.npy import Unreadable, how_to_mend, shape_fault
 
 if TYPE_CHECKING:
     from trainwright.features.file import FileFeature
@@ -46,7 +46,7 @@ class ArrayDecoder(Decoder):
         except Unreadable as error:
             if self.repairs:
                 return None
-            raise self._wrong("a file cannot be read", row, reference, f"{error}; it could be before the first step") from error
+            raise self._wrong("a file cannot be read", row, reference, str(error), how_to_mend(self.name, [str(error)], "it")) from error
         found = apply_transforms(self.chain, kept, self.name, row, reference)
         self._check_shape(found, row, reference)
         return self.numbers(found, row, reference)

@@ -87,3 +87,39 @@ def test_a_folder_of_edf_is_seen(tmp_path: Path) -> None:
         writer.writeSamples([np.zeros(200)])
         writer.close()
     assert find_claim(str(tmp_path)) == find_claim(str(tmp_path / "wake" / "a.edf")) == "signal_folder"
+
+
+def test_a_record_that_says_nothing_of_the_person_is_predicted(tmp_path: Path) -> None:
+    """Its age and sex are missing, as they would be in training."""
+    from trainwright.data.sources.later import later_rows
+
+    write_records(tmp_path, 2, 1)
+    found = later_rows(str(tmp_path / "r0"), None, ["signal", "age", "sex"])
+    assert found.read(columns=["age", "sex"]).to_pylist() == [{"age": None, "sex": None}]
+    assert "age" not in later_rows(str(tmp_path / "r0"), None, ["signal"]).schema.names
+
+
+def test_of_a_mixed_folder_the_larger_part_is_read(tmp_path: Path) -> None:
+    """One stray header does not hide the sounds; what is not read is said."""
+    from trainwright.data.claims import reasons
+    from trainwright.domains.signals.reading.write import write_sound
+
+    write_records(tmp_path, 1, 1)
+    for number in range(3):
+        write_sound(tmp_path / f"{number}.wav", np.zeros((1, 80)), 8000)
+    assert find_claim(str(tmp_path)) == "sound_folder"
+    assert "1 WFDB records in it are not read" in reasons[str(tmp_path)]
+
+
+def test_of_several_channels_it_is_said_that_they_are_mixed_and_a_recording_without_a_valid_sample_is_none(tmp_path: Path) -> None:
+    """`repair` fills gaps; where nothing is valid there is nothing to repair."""
+    from trainwright.domains.signals.feature import AudioFeature, SignalFeature
+    from trainwright.domains.signals.options import AudioOptions, SignalOptions
+    from trainwright.domains.signals.reading.write import write_sound
+
+    write_sound(tmp_path / "two.wav", np.zeros((2, 80)), 8000)
+    sounds = AudioFeature(AudioOptions(type="audio"), "audio")
+    sounds.look(str(tmp_path / "two.wav"))
+    assert sounds.told == {"2 channels, mixed to one (columns.audio.channel)": 1}
+    write_record(tmp_path, "none", np.full((2, 100), np.nan), 100, ["I", "II"])
+    assert "no sample" in SignalFeature(SignalOptions(type="signal", unreadable="repair"), "signal").look(str(tmp_path / "none"))[1]

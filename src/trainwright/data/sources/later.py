@@ -15,7 +15,7 @@ from trainwright.data.dialect import dialect_of
 from trainwright.data.files import found_files
 from trainwright.data.folder_names import folder_values
 from trainwright.data.sniffing import Dialect, TextForm
-from trainwright.data.source import Source
+from trainwright.data.source import Source, TableSource
 from trainwright.data.sources import MEMORY_LIMIT, CSVOptions, ExcelOptions, JSONLinesOptions
 from trainwright.data.sources.opening import build_source, from_object, options_of
 
@@ -64,7 +64,8 @@ def _files(path: str, form: TextForm | None, columns: Collection[str], memory_li
         return JSONLinesSource(JSONLinesOptions(path=path), memory_limit, as_text=True)
     if options.type == "xlsx":
         return _sheet(path, columns, memory_limit)
-    return build_source(options, memory_limit, columns)
+    source = build_source(options, memory_limit, columns)
+    return source.with_valueless(columns) if isinstance(source, TableSource) else source
 
 
 def read_as_trained(found: PartConfig, trained: str) -> PartConfig:

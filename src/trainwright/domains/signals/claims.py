@@ -30,12 +30,16 @@ def claims(path: Path) -> Claim | None:
             return Claim(76, f"{name}: '{file}' is there", source)
     counts = Counter(each.suffix.lower() for each in islice(walk(path), LOOKED_AT))
     records, sounds, films = counts[".hea"], sum(counts[each] for each in SOUNDS), sum(counts[each] for each in FILMS)
-    if records:
+    if records and records >= sounds:
         beside = f"; {sounds:,} sounds in it are not read" if sounds else ""
         return Claim(75, f"a folder of WFDB records, {_counted(records)} headers{beside}", "wfdb")
     if sounds >= max(films, 1):
         return Claim(
-            70, f"a folder of sounds, {_counted(sounds)}" + (f"; {films:,} films in it are not read" if films else ""), "sound_folder"
+            70,
+            f"a folder of sounds, {_counted(sounds)}"
+            + (f"; {films:,} films in it are not read" if films else "")
+            + (f"; {records:,} WFDB records in it are not read" if records else ""),
+            "sound_folder",
         )
     if films:
         return Claim(70, f"a folder of films, {_counted(films)}", "av_folder")

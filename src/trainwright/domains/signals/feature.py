@@ -140,6 +140,8 @@ class RecordingFeature(FileFeature):
         self.told.update(facts.warnings)
         if self.rate and facts.rate != self.rate:
             self.told[f"{facts.rate:g} samples a second, resampled to {self.rate:g}"] += 1
+        if self.reader.leads is None and self.reader.channel == "mix" and len(facts.channels) > 1:
+            self.told[f"{len(facts.channels)} channels, mixed to one (columns.{self.name}.channel)"] += 1
         return length, self._look_at_values(path)
 
     def _look_at_values(self, path: str) -> str:

@@ -109,6 +109,8 @@ class Reader:
         """Samples of the file, zeros beyond its ends."""
         low, high = max(start, 0), min(stop, facts.length)
         piece = read(path, low, max(high, low), leads=self._named(facts), rate=self.file_rate, repair=self.repairs)
+        if self.repairs and piece.values.size and not np.isfinite(piece.values).any():
+            raise Unreadable("no sample of any lead is valid")
         values = fill_invalid(piece.values) if self.repairs else piece.values
         before, after = min(low - start, stop - start), max(stop - max(high, low), 0)
         return np.pad(values, ((0, 0), (before, after))) if before or after else values
@@ -152,7 +154,7 @@ class Reader:
             there = facts.channels if len(values) == len(facts.channels) else [f"channel {each}" for each in range(len(values))]
             names = self.leads or there
             counts = [f"{names[place]} ({int(each.sum()):,})" for place, each in enumerate(bad) if each.any()]
-            raise Unreadable(f"values that are no numbers in {', '.join(counts)}; unreadable: repair fills them in")
+            raise Unreadable(f"values that are no numbers in {', '.join(counts)}; repair fills them in")
         return np.ascontiguousarray(values, np.float32) if values.flags.writeable else values.astype(np.float32)
 
 

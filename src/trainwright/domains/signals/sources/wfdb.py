@@ -29,6 +29,8 @@ PATIENT_FOLDER = re.compile(r"(?:patient|subject|person)[-_]?\w*", re.IGNORECASE
 """A folder with the records of one patient, as PTB's `patient001`."""
 BEATS = ("atr", "ecg", "ari", "qrs", "man")
 """How names of annotations of beats end in the sets of PhysioNet; `atr` is what the source of beats looks for by itself."""
+PERSON = {"age": pa.float64(), "sex": pa.string()}
+"""What headers say of a person, or not."""
 UNTOLD: dict[str, object] = {"type": "ignore"}
 """Columns that say which record it is rather than what is in it."""
 
@@ -62,6 +64,7 @@ class WFDBRecords(TableSource):
         )
         self.notes = [*notes, *map(TrainingNote, more), *said_of(facts), *map(TrainingNote, said_of_patients(columns))]
         self.offers = "" if labelled else offer_beats(self.files)
+        self.valueless = {name: each for name, each in PERSON.items() if name not in columns}
         add_measures(self, "signal", options)
 
 
