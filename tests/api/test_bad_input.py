@@ -52,7 +52,7 @@ def text(content: str | bytes) -> Callable[[Path], None]:
 GOOD = "".join(f"{k},{k * 2 % 7},{'yes' if k % 3 else 'no'}\n" for k in range(40))
 
 FILES: dict[str, tuple[Callable[[Path], Any], str, str]] = {
-    "a directory": (lambda path: path.mkdir(), "y", "directory"),
+    "a directory": (lambda path: path.mkdir(), "y", "is empty"),
     "an empty file": (text(""), "y", "empty"),
     "a header only": (text("a,b,y\n"), "y", "no rows"),
     "a binary file": (text(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8), "y", "png"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from trainwright.config.domains import register
 from trainwright.config.errors import DataError, nearest
 from trainwright.config.received import ask_for_right, lacks_right
+from trainwright.data.endings import COMPRESSED, EXTENSIONS
 
 LOOKED_AT = 5000
 """Files of a folder that are looked at to say what is in it."""
@@ -42,8 +43,6 @@ def check_readable(path: Path, where: str = "data.source") -> None:
 
 def _refuse_folder(folder: Path, where: str) -> DataError:
     """A folder that nobody reads as a whole: one of tables that has to be named by them, or one with nothing that is read."""
-    from trainwright.data.sources import COMPRESSED, EXTENSIONS
-
     if not os.access(folder, os.R_OK):
         return DataError(f"'{folder}' cannot be read", where=where, why="you may not look into it", fix=ask_for_right(folder))
     files = list(islice((each for each in folder.rglob("[!.]*") if each.is_file()), LOOKED_AT))

@@ -26,7 +26,7 @@ def train(name: str, folder: Path, run: Path, epochs: int, **source: str) -> dic
 def test_several_diagnoses_with_a_threshold_each(tmp_path: Path) -> None:
     """Records of patients, with thresholds of the labels that are frequent enough."""
     (tmp_path / "ecg").mkdir()
-    write_ecg(tmp_path / "ecg", 0, ECGOptions(patients=40, seconds=4, rate=100))
+    write_ecg(tmp_path / "ecg", 0, ECGOptions(patients=60, seconds=8, rate=100))
     found = train("ecg_multilabel", tmp_path / "ecg", tmp_path / "run", 4)
     assert len(found["calibration"]["labels"]["thresholds"]) >= 2
     assert found["metrics"]["test"]["labels"]["roc_auc"] > 0

@@ -12,6 +12,7 @@ from trainwright.config.domains import PartTable, every
 from trainwright.config.errors import ConfigError, DataError, did_you_mean
 from trainwright.config.model import PartConfig, refusal
 from trainwright.config.registry import Part
+from trainwright.data.endings import COMPRESSED, EXTENSIONS
 
 NULLS = [
     "", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "-NaN", "-nan", "null", "NULL", "Null", "None", "?",
@@ -24,18 +25,6 @@ BUILTIN = ("iris", "wine", "breast_cancer", "digits", "diabetes", "linnerud")
 
 MEMORY_LIMIT = 4 << 30
 """Bytes above which a file is read in pieces."""
-
-COMPRESSED = (".gz", ".bz2", ".zst", ".lz4")
-EXTENSIONS = {
-    ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".txt": "csv", ".data": "csv", ".dat": "csv",
-    ".parquet": "parquet", ".pq": "parquet",
-    ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow",
-    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
-    ".xlsx": "xlsx", ".xlsm": "xlsx",
-    ".pack": "pack",
-}  # fmt: skip
-"""How a file's name ends → the source that reads it."""
-
 
 Lines = Literal["auto"] | Annotated[int, Field(ge=0)]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainwright.config.domain import Claim
+from trainwright.data.endings import COMPRESSED, EXTENSIONS
 from trainwright.data.folder_names import partitioned_files
-from trainwright.data.sources import COMPRESSED, EXTENSIONS, kind_of
+from trainwright.data.sources import kind_of
 
 
 def claims(path: Path) -> Claim | None:

@@ -20,6 +20,10 @@ class EventMetric(Additive):
     An event is the middle of a run of frames of a class, and of probabilities a peak. Frames that do not count hold none.
     """
 
+    def rows(self, outcome: Any) -> Array:
+        """Events are of frames in time: rows with one answer each have none. Raises ConfigError."""
+        raise ConfigError(f"'{self.options.type}' is of events in time", where="metrics", fix="give a class at every frame")
+
     def summary(self, batch: Any) -> Array:
         """Found, missed and false events of each class; float64 [3 c]. Waits for the device."""
         if len(batch.positions) != 1:
