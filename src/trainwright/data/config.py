@@ -14,6 +14,7 @@ from trainwright.config.model import ConfigModel, refusal
 from trainwright.config.registry import parts
 from trainwright.config.sizes import Bytes
 from trainwright.data.cache import CachedData
+from trainwright.data.endings import COMPRESSED, EXTENSIONS
 from trainwright.data.expressions.syntax import ensure_condition, ensure_derivations
 from trainwright.data.transforms import Transforms, ensure_table_chain
 from trainwright.data.window_options import WindowConfig
@@ -107,6 +108,4 @@ def is_text_of_data(text: Any) -> bool:
         return False
     if text.startswith("builtin:"):
         return True
-    from trainwright.data.sources import COMPRESSED, EXTENSIONS
-
     return Path(text).suffix.lower() in {*EXTENSIONS, *COMPRESSED} or bool(glob(text))
