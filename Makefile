@@ -28,7 +28,7 @@ demo: $(VENV)/installed
 demo-signals: $(VENV)/installed
 	$(INSTALL) -e '.[signals]'
 	test -d made-ecg || $(BIN)/trainwright synth ecg -o made-ecg --broken 7
-	$(BIN)/trainwright train made-ecg data.source.unreadable=skip
+	$(BIN)/trainwright train configs/signals/ecg_multilabel.yaml data.path=made-ecg
 
 demo-ranks: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.demo_ranks
