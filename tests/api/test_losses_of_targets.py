@@ -127,7 +127,8 @@ def test_a_loss_is_taken_for_the_targets_it_is_for_and_refused_for_others(loss: 
 
 
 def test_every_loss_of_torch_is_a_registered_one_that_says_for_which_targets_it_is() -> None:
-    assert all(set(part.kinds) == FITTING[name] for name, part in PARTS.items())
+    ours = {name: part for name, part in PARTS.items() if name != "challenge"}  # of a domain, and of the labels of its table alone
+    assert all(set(part.kinds) == FITTING[name] for name, part in ours.items())
     losses = [each for each in torch.nn.modules.loss.__all__ if hasattr(torch.nn, each)]
     assert all(find_name(f"torch.nn.{each}") in PARTS for each in losses)
 
