@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from core_losses import PARTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from loss_cases import CASES, Case
 from torch import Tensor
 
-from trainwright.losses import PARTS
 from trainwright.losses.base import Criterion
 from trainwright.losses.build import criterion
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from core_losses import PARTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,6 @@ from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import options_class
 from trainwright.features.spec import TargetSpec
-from trainwright.losses import PARTS
 from trainwright.losses.base import Criterion, Reduction, reduce_items
 from trainwright.losses.build import criterion
 from trainwright.losses.options import (

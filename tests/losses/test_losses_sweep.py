@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from core_losses import PARTS
 from torch import Tensor
 
 from trainwright.config.errors import RequestError
-from trainwright.losses import PARTS
 from trainwright.losses.build import criterion
 
 G = torch.Generator().manual_seed(0)

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 import torch
+from core_losses import PARTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from loss_cases import CASES, WEIGHTS, Case, classes, normal
 from torch import Tensor, nn
 
-from trainwright.losses import PARTS, find_name
+from trainwright.losses import find_name
 from trainwright.losses.base import Criterion
 from trainwright.losses.build import criterion, of_torch
 from trainwright.losses.names import TORCH
