@@ -204,9 +204,11 @@ def test_test_rows_of_all_folds_are_measured_together(tmp_path: Path) -> None:
     for place, each in enumerate(group.members):
         rows = np.arange(30) + 30 * place
         save_outcome(each.run, rows, truth[rows], score[rows], thresholds[rows[0]])
-        (each.run / "config.yaml").write_text(each.config.read_text())
+        measured = {"test": {"target": {"roc_auc": 0.5, "accuracy": 0.5, "loss": 1.0}}}  # a fold's own numbers, of which the names count
+        (each.run / "results.json").write_text(json.dumps(build_results(metrics=measured)))
     (found,) = Summary.of(group).pooled
     assert (found.rows, found.folds, found.settings) == (60, 2, {LR: "1e-3"})
+    assert set(found.metrics) == {"roc_auc", "accuracy"}
     assert found.metrics["roc_auc"] == pytest.approx(roc_auc_score(truth, score), abs=1e-12)
     assert found.metrics["accuracy"] == pytest.approx(accuracy_score(truth, score >= thresholds), abs=1e-12)
     save_outcome(group.members[1].run, np.arange(30), truth[30:], score[30:], 0.5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from trainwright.api.contrasts import read_outcome
+from trainwright.config.errors import TrainwrightError
 from trainwright.config.model import PartConfig
-from trainwright.metrics import compute, default_metrics
+from trainwright.metrics import compute, from_label
 from trainwright.metrics.outcome import Outcome
 from trainwright.metrics.table import BINARY, SET
 from trainwright.runs.group import FOLD, Member
-from trainwright.systems.run_config import read_config
+from trainwright.runs.results import read_results
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ def pool_folds(members: Sequence[Member]) -> list[Pooled]:
 
 def _targets(run: Path) -> list[str]:
     """The targets whose test rows are kept."""
-    return [str(np.load(each, allow_pickle=False)["target"]) for each in sorted((run / "outcomes").glob("*.npz"))]
+    results = read_results(run) or {}
+    test = (results.get("metrics") or {}).get("test") or {}
+    return [name for name, each in test.items() if isinstance(each, dict) and read_outcome(run, name) is not None]
 
 
 def _pool(settings: dict[str, str], target: str, folds: Sequence[Member]) -> Pooled:
@@ -59,7 +62,7 @@ def _pool(settings: dict[str, str], target: str, folds: Sequence[Member]) -> Poo
     if why:
         return Pooled(settings, target, len(found), len(rows), {}, why)
     whole = _join(outcomes)
-    return Pooled(settings, target, len(found), len(rows), compute(whole, _metrics(folds[0].run, target, whole.kind)))
+    return Pooled(settings, target, len(found), len(rows), compute(whole, _metrics(folds[0].metrics(), target)))
 
 
 def _why_apart(rows: np.ndarray, outcomes: Sequence[Outcome]) -> str:
@@ -81,8 +84,14 @@ def _join(outcomes: Sequence[Outcome]) -> Outcome:
     return Outcome(first.kind, truth, scores, first.classes, threshold, weights)
 
 
-def _metrics(run: Path, target: str, kind: str) -> list[PartConfig]:
-    """The metrics of a target as the configuration of the run has them."""
-    system = read_config(run / "config.yaml").system
-    column = getattr(system, "columns", {}).get(target)
-    return list((column.metrics if column is not None else []) or getattr(system, "metrics", []) or default_metrics(kind))
+def _metrics(numbers: Iterable[str], target: str) -> list[PartConfig]:
+    """The metrics that a run has of a target's test rows and that Trainwright knows; nothing of a run's configuration is built for it."""
+    names = [each.removeprefix(f"test.{target}.") for each in numbers if each.startswith(f"test.{target}.")]
+    return [found for each in names if (found := _known(each)) is not None]
+
+
+def _known(name: str) -> PartConfig | None:
+    try:
+        return from_label(name)
+    except (TrainwrightError, ValueError, KeyError):
+        return None  # a loss, or a metric of one's own

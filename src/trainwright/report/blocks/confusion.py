@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from trainwright.report.blocks.base import Block, Sheet
 from trainwright.report.charts.axes import picture
-from trainwright.report.figures import number, percent
+from trainwright.report.charts.panels import decisions
+from trainwright.report.figures import percent
 from trainwright.report.markup import Content, Markup, note, quote, scroll, tag
 
 READABLE = 12
@@ -39,27 +40,7 @@ class Confusion(Block):
 
 
 def _numbers(matrix: list[list[int]], classes: list[str]) -> Markup:
-    head = tag("tr", tag("td"), [tag("th", quote(each, 14), scope="col") for each in classes])
-    body = []
-    for index, row in enumerate(matrix):
-        total = sum(row)
-        cells = [
-            tag(
-                "td",
-                number(each),
-                class_="hit" if index == other else None if each else "none",
-                style=f"--depth:{_depth(each, total):.0f}%",
-                title=percent(each, total),
-            )
-            for other, each in enumerate(row)
-        ]
-        body.append(tag("tr", tag("th", quote(classes[index], 18), scope="row"), cells))
-    return tag("table", tag("thead", head), tag("tbody", body), class_="confusion", aria_label="Rows are the truth, columns the prediction")
-
-
-def _depth(count: float, total: float) -> float:
-    # At most 62 %: beyond it the ink on the cell would lose its contrast in one theme or the other.
-    return 62 * count / total if total else 0.0
+    return decisions(matrix, [quote(each, 14) for each in classes], [quote(each, 18) for each in classes], "")
 
 
 def _cells(matrix: list[list[int]], classes: list[str]) -> Markup:

@@ -44,8 +44,11 @@ def small_line(name: str, style: str, xs: Sequence[float | None], ys: Sequence[f
     return line(Series(name, style, [a for a, _ in kept], [b for _, b in kept]), x, y)
 
 
-def decisions(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> Markup:
-    """Counts of two decisions: rows the truth, columns the prediction, each cell as deep as its share of the row."""
+def decisions(matrix: Sequence[Sequence[int]], names: Sequence[Content], sides: Sequence[Content] = (), kind: str = "small") -> Markup:
+    """Counts of decisions: rows the truth, columns the prediction, each cell as deep as its share of the row.
+
+    `sides`: the classes as they stand before the rows, where they have more room there than above the columns.
+    """
     head = tag("tr", tag("td"), [tag("th", each, scope="col") for each in names])
     body = []
     for place, row in enumerate(matrix):
@@ -55,14 +58,19 @@ def decisions(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> Markup:
                 "td",
                 number(each),
                 class_="hit" if place == other else None if each else "none",
-                style=f"--depth:{62 * each / total if total else 0:.0f}%",
+                style=f"--depth:{depth_of_cell(each, total):.0f}%",
                 title=percent(each, total),
             )
             for other, each in enumerate(row)
         ]
-        body.append(tag("tr", tag("th", names[place], scope="row"), cells))
+        body.append(tag("tr", tag("th", (sides or names)[place], scope="row"), cells))
     said = "Rows are the truth, columns the prediction"
-    return tag("table", tag("thead", head), tag("tbody", body), class_="confusion small", aria_label=said)
+    return tag("table", tag("thead", head), tag("tbody", body), class_=f"confusion {kind}".strip(), aria_label=said)
+
+
+def depth_of_cell(count: float, total: float) -> float:
+    """How deep the ink of a cell is, in percent: at most 62, beyond which it would lose its contrast in one theme or the other."""
+    return 62 * count / total if total else 0.0
 
 
 def place_mark(x: Axis, y: Axis, at: float, up: float | None) -> Content:
