@@ -60,6 +60,7 @@ class Killed(tw.Callback):
         if session.rank == 0 and session.step == 17 and once("second"):
             wait_for_checkpoint(16)
             os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(60)  # it dies with its worker, which may take a while to die: another checkpoint would be written
         if session.rank == 1:
             print("rank 1 made", session.step, flush=True)
             if session.step == 22 and once("third"):
