@@ -83,8 +83,8 @@ def test_what_a_package_brings_is_listed_suggested_and_built(install: Install) -
     assert domains.column_kind("birds_thing").encoder == "song-bands"
 
 
-def test_trainwright_alone_has_the_domains_of_tables_and_signals(install: Install) -> None:
-    assert list(domains.register().domains) == ["tables", "signals"]
+def test_trainwright_alone_has_its_own_domains(install: Install) -> None:
+    assert list(domains.register().domains) == ["tables", "signals", "images"]
     assert domains.column_kind("number").metrics == ("r2", "rmse", "mae")
     assert domains.column_kind("nowhere") == ColumnKind()
     assert domains.owner("source", "csv") == "tables" and domains.owner("optimizer", "adamw") == ""

@@ -15,7 +15,7 @@ from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError, di
 from trainwright.config.part import KINDS, Part, load_named
 
 GROUP = "trainwright.domains"
-HOUSE = {"tables": "trainwright.domains.tables:DOMAIN", "signals": "trainwright.domains.signals:DOMAIN"}
+HOUSE = {name: f"trainwright.domains.{name}:DOMAIN" for name in ("tables", "signals", "images")}
 """Trainwright's own domains and where they are."""
 OURS = "trainwright"
 

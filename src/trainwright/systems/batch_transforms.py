@@ -90,7 +90,8 @@ class SupervisedTransforms(BatchTransforms):
                 wanted = list(shape) if key in self.columns else list(as_read.shape[1:])
                 if key in self.columns and "length" in group.parts:
                     wanted[1] = as_read.shape[2]  # as long as the longest of the batch
-                if list(found.shape[1:]) != wanted or found.dtype != as_read.dtype:
+                kept = found.dtype == as_read.dtype or (key in self.columns and found.is_floating_point())
+                if list(found.shape[1:]) != wanted or not kept:
                     raise _misfit(group.columns, found, wanted, as_read, key in self.columns)
 
 

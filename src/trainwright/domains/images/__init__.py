@@ -1,0 +1,25 @@
+"""Images: photographs and other pictures, each a column of a table."""
+
+from __future__ import annotations
+
+from trainwright.config.domain import ColumnKind, Domain
+from trainwright.config.part import Part
+from trainwright.domains.images.models import PARTS as ENCODERS
+from trainwright.domains.images.sources import PARTS as SOURCES
+from trainwright.domains.images.transforms import PARTS as TRANSFORMS
+
+_HERE = "trainwright.domains.images"
+
+FEATURES: dict[str, Part] = {
+    "image": Part(f"{_HERE}.feature:ImageFeature", f"{_HERE}.options:ImageOptions", "a picture for each row"),
+}
+COLUMNS = {"image": ColumnKind(encoder=f"{_HERE}.models.auto:for_images", by_column=True, missing="the mean of each channel")}
+
+DOMAIN = Domain(
+    "images",
+    "Photographs and other pictures, each a column of a table.",
+    parts={"source": SOURCES, "transform": TRANSFORMS, "feature": FEATURES, "encoder": ENCODERS},
+    columns=COLUMNS,
+    claims=f"{_HERE}.claims:claims",
+    claimed="pictures (.jpg, .png, .webp, .tif, .gif, .bmp)",
+)

@@ -1,0 +1,74 @@
+"""What columns of pictures are told. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PositiveInt, field_validator, model_validator
+
+from trainwright.config.model import ConfigModel, refusal
+from trainwright.data.transforms import Transforms, ensure_column_chain
+from trainwright.domains.images.transforms.options import Interpolation
+from trainwright.features.options import FileOptions
+
+MAX_PIXELS = 89_478_485
+"""Pixels of a picture from which on it is refused: Pillow's own limit, 256 MiB of RGB."""
+
+
+class ChannelScaleConfig(ConfigModel):
+    """By which numbers each channel is normalised."""
+
+    mean: list[float]
+    """What is taken away from each channel, of values of 0 to 1."""
+    std: list[Annotated[float, Field(gt=0)]]
+    """What each channel is divided by, of values of 0 to 1."""
+
+    @model_validator(mode="after")
+    def _are_as_many(self) -> Self:
+        if len(self.mean) != len(self.std):
+            raise ValueError(f"mean has {len(self.mean)} numbers and std {len(self.std)}; give one for each channel")
+        return self
+
+
+class ImageOptions(FileOptions):
+    """Pictures, a file for each row, decoded when it is needed: JPEG, PNG, WebP, TIFF, GIF, BMP and what else Pillow reads."""
+
+    type: str = "image"
+    size: Literal["auto"] | PositiveInt | Annotated[list[PositiveInt], Field(min_length=2, max_length=2)] = "auto"
+    """Height and width that the model is given, one number for both; `auto`: the largest power of two that most have, at most 224."""
+    channels: Literal["auto", 1, 3, 4] = "auto"
+    """Gray (1), RGB (3) or RGB with opacity (4); `auto`: 1 where all of a sample of the training rows are gray, else 3."""
+    resize: Literal["crop", "stretch", "pad"] = "crop"
+    """To `size`: the short side and then the middle (`crop`), both sides (`stretch`), or the long side and a border (`pad`)."""
+    crop_pct: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """With `crop`, the share of the short side that is kept where pictures are evaluated, as timm has it."""
+    interpolation: Interpolation = "bilinear"
+    """How pictures are resized; always with antialiasing."""
+    alpha: Literal["white", "black", "mean", "drop", "keep"] = "white"
+    """What stands behind what is transparent; `drop` shows the colours that were hidden, `keep` gives a fourth channel."""
+    exif: bool = True
+    """Whether pictures are turned upright as their EXIF data say."""
+    frame: Annotated[int, Field(ge=0)] = 0
+    """Which picture of a file of several, counted from 0."""
+    max_pixels: PositiveInt = MAX_PIXELS
+    """Larger pictures cannot be read: small files may be made to fill the memory."""
+    normalize: Literal["auto", "imagenet", "inception", "none"] | ChannelScaleConfig = "auto"
+    """By which mean and deviation of each channel; `auto`: those of a sample of the training rows, or those that weights were made with."""
+    augment: Literal["default", "none"] | Transforms = "default"
+    """What is done with pictures in training alone: `default` by their size, or a list of transforms."""
+    store: PositiveInt | None = None
+    """The short side of pictures as they are kept once they were decoded; default: `size`, or whole where a transform cuts pieces."""
+
+    @field_validator("augment")
+    @classmethod
+    def _follow_each_other(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            refusal(ensure_column_chain)(value)
+        return value
+
+    @property
+    def sides(self) -> tuple[int, int] | None:
+        """Height and width; None where they are to be found."""
+        if self.size == "auto":
+            return None
+        return (self.size, self.size) if isinstance(self.size, int) else (self.size[0], self.size[1])

@@ -1,0 +1,1 @@
+"""Reading pictures: from a reference to pixels."""

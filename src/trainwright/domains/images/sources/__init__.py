@@ -1,0 +1,16 @@
+"""Where pictures come from. Imports nothing that reads them."""
+
+from __future__ import annotations
+
+from trainwright.config.part import Part
+
+_HERE = "trainwright.domains.images.sources"
+
+
+def _part(path: str, options: str, summary: str) -> Part:
+    return Part(f"{_HERE}.{path}", f"{_HERE}.options:{options}", summary)
+
+
+PARTS: dict[str, Part] = {
+    "image_folder": _part("image_folder:ImageFolder", "ImageFolderOptions", "pictures in a folder for each class"),
+}
