@@ -77,7 +77,7 @@ class ImageFeature(FileFeature):
         fit = self.fitted(self.config.crop_pct)
         chosen = self.augmentation
         makes = any(getattr(each, "makes_size", False) for each in [*chosen, *self.config.transform])
-        before = [self.stored()] if makes and self.config.store else [fit] if not makes else []
+        before = self.stored() if makes else [fit]
         workers = [each for each in [*chosen, *self.config.transform] if not on_device(each)]
         devices = [each for each in [*chosen, *self.config.transform] if on_device(each)]
         scale = [self.normalization()] if self.means else []
@@ -97,9 +97,10 @@ class ImageFeature(FileFeature):
         options = self.config
         return FitOptions(size=self.sides, resize=options.resize, crop_pct=crop_pct, interpolation=options.interpolation)
 
-    def stored(self) -> PartConfig:
-        """What gives pictures the size at which they are kept."""
-        return StoreOptions(size=self.config.store, interpolation=self.config.interpolation)
+    def stored(self) -> list[PartConfig]:
+        """What gives pictures the size at which they are kept, where they are made smaller."""
+        size = self.config.store
+        return [] if size is None else [StoreOptions(size=size, interpolation=self.config.interpolation)]
 
     def normalization(self) -> NormalizeOptions:
         """What is done with a batch of uint8 on the device."""
