@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from trainwright.config.resolvers import register_resolver as register_resolver
     from trainwright.config.scheduled import Scheduled as Scheduled
     from trainwright.data.rows import Rows as Rows
+    from trainwright.domains.images.folder_of_images import FolderOfImages as FolderOfImages
+    from trainwright.domains.images.folder_of_images import hf_datasets_augs_helper as hf_datasets_augs_helper
     from trainwright.engine.callbacks.base import Callback as Callback
     from trainwright.engine.system import Loss as Loss
     from trainwright.engine.system import StepContext as StepContext
@@ -81,6 +83,8 @@ _WHERE = {
     "expires": "trainwright.parallel.timers",
     "Callback": "trainwright.engine.callbacks.base",
     "CSVLogger": "trainwright.tracking.csv_logger",
+    "FolderOfImages": "trainwright.domains.images.folder_of_images",
+    "hf_datasets_augs_helper": "trainwright.domains.images.folder_of_images",
     "Rows": "trainwright.data.rows",
     "System": "trainwright.systems.base",
     "BaseModule": "trainwright.systems.configurable",
@@ -117,6 +121,7 @@ __all__ = [
     "ConfigModel",
     "EMAWarmup",
     "ExponentialLR",
+    "FolderOfImages",
     "Group",
     "InverseLR",
     "Loss",
@@ -143,6 +148,7 @@ __all__ = [
     "expires",
     "find",
     "fit",
+    "hf_datasets_augs_helper",
     "inspect",
     "load",
     "load_predictor",
