@@ -1,4 +1,4 @@
-"""Pictures of a folder as a dataset without labels, and the transform of pictures of a Hugging Face dataset; both under k-diffusion's names."""
+"""Pictures of a folder as a dataset without labels, and the transform of rows of a Hugging Face dataset: k-diffusion's names."""
 
 from __future__ import annotations
 
