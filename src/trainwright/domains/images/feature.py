@@ -17,6 +17,7 @@ from trainwright.data.transforms import NormalizeOptions, on_device
 from trainwright.data.transforms.chain import Chain
 from trainwright.domains.images.augmentation import default_augmentation
 from trainwright.domains.images.options import ChannelScaleConfig, ImageOptions
+from trainwright.domains.images.preprocessing import Preprocessing
 from trainwright.domains.images.reading.decoding import Reader, probe
 from trainwright.domains.images.transforms.options import FitOptions, StoreOptions
 from trainwright.features.arrays import ArrayDecoder, apply_transforms
@@ -25,6 +26,8 @@ from trainwright.features.npy import Unreadable
 
 LARGEST = 224
 """The largest size that `size: auto` chooses."""
+NEARLY = 0.25
+"""A side that is so much of a doubling short of a power of two is taken to it: 28 to 32, and 100 to 64."""
 SCALES = {"imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))}
 """Mean and deviation of each channel, of values of 0 to 1, that networks were trained with."""
 FULL = 255.0
@@ -72,16 +75,36 @@ class ImageFeature(FileFeature):
         return asdict(self.reader)
 
     @property
+    def preprocessing(self) -> Preprocessing | None:
+        """How pictures were prepared for the weights that the encoder begins with; None where it begins with none, or does not say."""
+        find = getattr(self.config.encoder, "preprocessing", None)
+        return None if find is None else find()
+
+    def chosen(self, option: str) -> Any:
+        """An option as it was written, else as the encoder's weights want it, else its default."""
+        known = self.preprocessing
+        written = option in self.config.model_fields_set or known is None
+        return getattr(self.config, option) if written else getattr(known, option)
+
+    @property
     def transforms(self) -> list[PartConfig]:
-        """At one size first, unless what is done in training makes it; then what is done in training, and what the person asks for."""
-        fit = self.fitted(self.config.crop_pct)
-        chosen = self.augmentation
-        makes = any(getattr(each, "makes_size", False) for each in [*chosen, *self.config.transform])
-        before = self.stored() if makes else [fit]
-        workers = [each for each in [*chosen, *self.config.transform] if not on_device(each)]
-        devices = [each for each in [*chosen, *self.config.transform] if on_device(each)]
+        """At one size first, unless what is done in training makes it; then what is done in training, and what the person asks for.
+
+        Of what is done with batches, pictures of 0 to 255 come before those that are normalised.
+        """
+        asked = [*self.augmentation, *self.config.transform]
+        makes = any(getattr(each, "makes_size", False) for each in asked)
+        fit = FitOptions(size=self.sides, resize=self.chosen("resize"), crop_pct=self.chosen("crop_pct"), interpolation=self.interpolation)
+        before, after = (self.stored(), [fit]) if makes else ([fit], [])
         scale = [self.normalization()] if self.means else []
-        return [*before, *workers, *([fit] if makes else []), *scale, *devices]
+        normalized = [each for each in asked if getattr(each, "of_normalized", False)]
+        devices = [each for each in asked if on_device(each) and each not in normalized]
+        return [*before, *(each for each in asked if not on_device(each)), *after, *devices, *scale, *normalized]
+
+    @property
+    def interpolation(self) -> Any:
+        """How pictures are resized."""
+        return self.chosen("interpolation")
 
     @property
     def augmentation(self) -> list[PartConfig]:
@@ -92,15 +115,10 @@ class ImageFeature(FileFeature):
         chosen = default_augmentation(self.sides) if given == "default" else list(given)
         return [each.model_copy(update={"applies_in": "train"}) for each in chosen]
 
-    def fitted(self, crop_pct: float) -> FitOptions:
-        """What gives any picture the size of the column."""
-        options = self.config
-        return FitOptions(size=self.sides, resize=options.resize, crop_pct=crop_pct, interpolation=options.interpolation)
-
     def stored(self) -> list[PartConfig]:
         """What gives pictures the size at which they are kept, where they are made smaller."""
         size = self.config.store
-        return [] if size is None else [StoreOptions(size=size, interpolation=self.config.interpolation)]
+        return [] if size is None else [StoreOptions(size=size, interpolation=self.interpolation)]
 
     def normalization(self) -> NormalizeOptions:
         """What is done with a batch of uint8 on the device."""
@@ -110,7 +128,9 @@ class ImageFeature(FileFeature):
         sampled = [found for _, _, path in self.found if (found := _probed(path)) is not None]
         given = self.config.channels
         self.depth = given if given != "auto" else 1 if sampled and all(channels == 1 for channels, _, _ in sampled) else 3
-        self.sides = list(self.config.sides or [choose_size([(height, width) for _, height, width in sampled])] * 2)
+        known = self.preprocessing
+        found = known.size if known is not None else [choose_size([(height, width) for _, height, width in sampled])] * 2
+        self.sides = list(self.config.sides or found)
         paths = [(row, path) for _, row, path in self.found]
         self.means, self.deviations = [], []
         super().finish()
@@ -127,6 +147,8 @@ class ImageFeature(FileFeature):
             return _in_bytes(chosen.mean, self.depth), _in_bytes(chosen.std, self.depth)
         if chosen != "auto":
             return _in_bytes(SCALES[chosen][0], self.depth), _in_bytes(SCALES[chosen][1], self.depth)
+        if (known := self.preprocessing) is not None:
+            return _in_bytes(known.mean, self.depth), _in_bytes(known.std, self.depth)
         chain = Chain([each for each in self.transforms if not on_device(each)], training=False)
         count, total, squares = 0, np.zeros(self.depth), np.zeros(self.depth)
         for row, path in sampled:
@@ -162,7 +184,7 @@ class PictureDecoder(ArrayDecoder):
 
     def numbers(self, found: Tensor, row: int, path: str) -> Tensor:
         """Pixels as they are: they are normalised with the batch."""
-        return found if found.dtype == torch.uint8 else found.float()
+        return (found if found.dtype == torch.uint8 else found.float()).contiguous()
 
     def join(self, samples: list[Tensor | None], rows: list[int]) -> dict[str, Tensor]:
         """`value` (b, 1, c, h, w), with `missing` (b, 1)."""
@@ -179,7 +201,7 @@ def choose_size(sizes: list[tuple[int, int]]) -> int:
     if not sizes:
         return 64
     side = float(np.sqrt(np.median([height * width for height, width in sizes])))
-    return min(1 << max(int(np.log2(max(side, 1))), 3), LARGEST)
+    return min(1 << max(int(np.log2(max(side, 1)) + NEARLY), 3), LARGEST)
 
 
 def _in_bytes(numbers: Sequence[float], depth: int) -> list[float]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
-from trainwright.config.model import ConfigModel, refusal
+from trainwright.config.model import ConfigModel, PartConfig, refusal
 from trainwright.data.transforms import Transforms, ensure_column_chain
 from trainwright.domains.images.transforms.options import Interpolation
 from trainwright.features.options import FileOptions
@@ -59,12 +59,14 @@ class ImageOptions(FileOptions):
     store: PositiveInt | None = None
     """The short side of pictures as they are kept once they were decoded; default: `size`, or whole where a transform cuts pieces."""
 
-    @field_validator("augment")
+    @field_validator("augment", "transform")
     @classmethod
-    def _follow_each_other(cls, value: Any) -> Any:
-        if isinstance(value, list):
-            refusal(ensure_column_chain)(value)
-        return value
+    def _are_of_pictures(cls, value: Any) -> Any:
+        """Transforms that can follow each other; a crop of one number is as high as it is wide."""
+        if not isinstance(value, list):
+            return value
+        refusal(ensure_column_chain)(value)
+        return [square(each) for each in value]
 
     @property
     def sides(self) -> tuple[int, int] | None:
@@ -72,3 +74,11 @@ class ImageOptions(FileOptions):
         if self.size == "auto":
             return None
         return (self.size, self.size) if isinstance(self.size, int) else (self.size[0], self.size[1])
+
+
+def square(transform: PartConfig) -> PartConfig:
+    """A crop with both sides, where one number was given: that of arrays cuts their last dimension alone."""
+    size = getattr(transform, "size", None)
+    if transform.type not in ("random_crop", "center_crop") or not isinstance(size, int):
+        return transform
+    return transform.model_copy(update={"size": [size, size]})
