@@ -129,8 +129,8 @@ class ImageFeature(FileFeature):
         given = self.config.channels
         self.depth = given if given != "auto" else 1 if sampled and all(channels == 1 for channels, _, _ in sampled) else 3
         known = self.preprocessing
-        found = known.size if known is not None else [choose_size([(height, width) for _, height, width in sampled])] * 2
-        self.sides = list(self.config.sides or found)
+        side = choose_size([(height, width) for _, height, width in sampled])
+        self.sides = list(self.config.sides or ((side, side) if known is None else known.size))
         paths = [(row, path) for _, row, path in self.found]
         self.means, self.deviations = [], []
         super().finish()
