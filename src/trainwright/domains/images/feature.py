@@ -26,6 +26,8 @@ from trainwright.features.npy import Unreadable
 
 LARGEST = 224
 """The largest size that `size: auto` chooses."""
+SMALL = 64
+"""Pictures of one size with sides of at most so many pixels keep it."""
 NEARLY = 0.25
 """A side that is so much of a doubling short of a power of two is taken to it: 28 to 32, and 100 to 64."""
 SCALES = {"imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))}
@@ -129,8 +131,8 @@ class ImageFeature(FileFeature):
         given = self.config.channels
         self.depth = given if given != "auto" else 1 if sampled and all(channels == 1 for channels, _, _ in sampled) else 3
         known = self.preprocessing
-        side = choose_size([(height, width) for _, height, width in sampled])
-        self.sides = list(self.config.sides or ((side, side) if known is None else known.size))
+        found = choose_sides([(height, width) for _, height, width in sampled])
+        self.sides = list(self.config.sides or (found if known is None else known.size))
         paths = [(row, path) for _, row, path in self.found]
         self.means, self.deviations = [], []
         super().finish()
@@ -196,12 +198,14 @@ class PictureDecoder(ArrayDecoder):
         return parts
 
 
-def choose_size(sizes: list[tuple[int, int]]) -> int:
-    """The largest power of two that the side of most pictures has, at most 224."""
-    if not sizes:
-        return 64
-    side = float(np.sqrt(np.median([height * width for height, width in sizes])))
-    return min(1 << max(int(np.log2(max(side, 1)) + NEARLY), 3), LARGEST)
+def choose_sides(sizes: list[tuple[int, int]]) -> tuple[int, int]:
+    """Height and width for pictures of some sizes: small ones that are all alike keep theirs; else the power of two that most have, at most
+    224 (by the square root of the median area)."""
+    if len(set(sizes)) == 1 and max(sizes[0]) <= SMALL:
+        return sizes[0]
+    side = float(np.sqrt(np.median([height * width for height, width in sizes]))) if sizes else SMALL
+    found = min(1 << max(int(np.log2(max(side, 1)) + NEARLY), 3), LARGEST)
+    return found, found
 
 
 def _in_bytes(numbers: Sequence[float], depth: int) -> list[float]:

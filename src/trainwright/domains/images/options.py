@@ -35,7 +35,8 @@ class ImageOptions(FileOptions):
 
     type: str = "image"
     size: Literal["auto"] | PositiveInt | Annotated[list[PositiveInt], Field(min_length=2, max_length=2)] = "auto"
-    """Height and width that the model is given, one number for both; `auto`: the largest power of two that most have, at most 224."""
+    """Height and width that the model is given, or one number for both; `auto`: a power of two near most pictures' own, at most 224;
+    pictures of one size of at most 64 keep it."""
     channels: Literal["auto", 1, 3, 4] = "auto"
     """Gray (1), RGB (3) or RGB with opacity (4); `auto`: 1 where all of a sample of the training rows are gray, else 3."""
     resize: Literal["crop", "stretch", "pad"] = "crop"
