@@ -131,8 +131,8 @@ class ImageFeature(FileFeature):
         given = self.config.channels
         self.depth = given if given != "auto" else 1 if sampled and all(channels == 1 for channels, _, _ in sampled) else 3
         known = self.preprocessing
-        found = choose_sides([(height, width) for _, height, width in sampled])
-        self.sides = list(self.config.sides or (found if known is None else known.size))
+        usual = choose_sides([(height, width) for _, height, width in sampled])
+        self.sides = list(self.config.sides or (usual if known is None else known.size))
         paths = [(row, path) for _, row, path in self.found]
         self.means, self.deviations = [], []
         super().finish()
