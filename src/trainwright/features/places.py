@@ -24,7 +24,7 @@ class Folders:
 
 
 def _folders(source: Any, offset: int = 0) -> list[tuple[int, Path]]:
-    """(first row, folder) of each file, in the order of the rows; of sources that wrap others, theirs."""
+    """(first row, folder) of each file, in the order of the rows; the one of a source that has a `root`; of sources that wrap others, theirs."""
     if hasattr(source, "parts"):
         starts = [offset + int(each) for each in source.starts]
         return [found for part, start in zip(source.parts, starts, strict=False) for found in _folders(part, start)]
@@ -33,6 +33,8 @@ def _folders(source: Any, offset: int = 0) -> list[tuple[int, Path]]:
         found = _folders(inner)
         kept = getattr(source, "kept", None)  # the numbers of the rows that `data.where` leaves
         return [(offset + (start if kept is None else int(np.searchsorted(kept, start))), folder) for start, folder in found]
+    if (root := getattr(source, "root", None)) is not None:
+        return [(offset, Path(root))]
     files = list(getattr(source, "files", None) or [])
     counts = list(getattr(source, "rows_by_file", None) or [0] * len(files))
     found, start = [], offset

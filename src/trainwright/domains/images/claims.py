@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from itertools import islice
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from trainwright.config.domain import Claim
-from trainwright.domains.images.sources.image_folder import PICTURES, walk
+from trainwright.domains.images.sources.endings import PICTURES, is_litter, is_picture
 
 LOOKED_AT = 5000
 """Files of a folder that are looked at: what it is, is seen long before the last."""
@@ -15,9 +15,42 @@ LOOKED_AT = 5000
 
 def claims(path: Path) -> Claim | None:
     """A folder of pictures, or one of them."""
-    if not path.is_dir():
-        return Claim(70, "a picture", "image_folder") if path.is_file() and path.suffix.lower() in PICTURES else None
-    counts = Counter(each.suffix.lower() for each in islice(walk(path), LOOKED_AT))
-    pictures = sum(counts[each] for each in PICTURES)
-    shown = f"{pictures:,}" if sum(counts.values()) < LOOKED_AT else f"{pictures:,} or more"
-    return Claim(65, f"a folder of pictures, {shown}", "image_folder") if pictures else None
+    return claim_folder(path) if path.is_dir() else claim_file(path)
+
+
+def claim_file(path: Path) -> Claim | None:
+    """One picture."""
+    return Claim(70, "a picture", "image_folder") if path.is_file() and is_picture(path.name) else None
+
+
+def claim_folder(path: Path) -> Claim | None:
+    """A folder of pictures; more surely where hardly anything else lies in it."""
+    pictures = others = 0
+    for name in walk(path, LOOKED_AT):
+        pictures, others = pictures + name.endswith(PICTURES), others + (not name.endswith((*PICTURES, ".txt", ".md", ".json")))
+    if not pictures:
+        return None
+    shown = f"{pictures:,}" if pictures + others < LOOKED_AT else f"{pictures:,} or more"
+    return Claim(72 if pictures > 10 * others else 65, f"a folder of pictures, {shown}", "image_folder")
+
+
+def walk(folder: Path, most: int) -> Iterator[str]:
+    """The names in small letters of the first files in a folder and below, without what is hidden; what lies near the top comes first."""
+    waiting, seen = [str(folder)], 0
+    while waiting and seen < most:
+        place, below = waiting.pop(0), list[str]()
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if is_litter(entry.name):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        below.append(entry.path)
+                    else:
+                        seen += 1
+                        yield entry.name.lower()
+                    if seen >= most:
+                        return
+        except OSError:
+            continue  # told by what reads it
+        waiting += sorted(below)

@@ -38,6 +38,13 @@ def take_declared(config: Config, source: Any) -> None:
         config.data.model_fields_set.add("split")
 
 
+def refuse_untrainable(config: Config, source: Any) -> None:
+    """Raises what a source has against training on its rows; that they have nothing to predict, only where no target is named."""
+    refusal = find_attribute(source, "refusal")
+    if refusal is not None and (find_attribute(source, "default_targets") or not config.system.targets):
+        raise refusal
+
+
 def declared_groups(source: Any) -> str:
     """The column whose values a source keeps in one split; empty where it says nothing of such."""
     said = find_declared(source, "declared_split")
@@ -69,12 +76,16 @@ def say_divided(source: Any, split: Split) -> list[str]:
 
 def find_declared(source: Any, name: str) -> Mapping[str, Any]:
     """What a source, or the one that it wraps, declares under a name; empty where none does."""
+    return dict(find_attribute(source, name) or {})
+
+
+def find_attribute(source: Any, name: str) -> Any:
+    """What a source, or the one that it wraps, has under a name; None where none has anything."""
     while source is not None and not isinstance(source, str):
-        found = getattr(source, name, None)
-        if found:
-            return dict(found)
+        if found := getattr(source, name, None):
+            return found
         source = getattr(source, "source", None)
-    return {}
+    return None
 
 
 def put_under_given(options: Mapping[str, Any], given: Any) -> dict[str, Any] | None:

@@ -31,7 +31,7 @@ from trainwright.domains.tables.assumptions import assume_of_order, assume_of_ta
 from trainwright.domains.tables.baseline_columns import check_baselines
 from trainwright.domains.tables.calibration import check_calibration
 from trainwright.domains.tables.columns import Column, check_names, plan_columns, targets_of
-from trainwright.domains.tables.declared import find_declared, say_divided, take_declared
+from trainwright.domains.tables.declared import find_declared, refuse_untrainable, say_divided, take_declared
 from trainwright.domains.tables.derivations import leave_out_derivations
 from trainwright.domains.tables.encoders import check_one_hot
 from trainwright.domains.tables.measured_intervals import ensure_interval_column, interval_column
@@ -228,6 +228,7 @@ def open_columns(config: Config, source: Source | None = None) -> tuple[Source, 
     numbers = source.how if isinstance(source, NumberSource) else {}
     elsewhere = other_sheets(source) + header_below(source, config.system.targets) + other_targets(source)
     source = SelectedSource.of(source, config.data.where, config.data.derive)
+    refuse_untrainable(config, source)
     targets = targets_of(config, source.default_targets, source.schema.names, source.name, elsewhere)
     return source, numbers, targets
 

@@ -12,5 +12,8 @@ def _part(path: str, options: str, summary: str) -> Part:
 
 
 PARTS: dict[str, Part] = {
-    "image_folder": _part("image_folder:ImageFolder", "ImageFolderOptions", "pictures in a folder for each class"),
+    "image_folder": _part(
+        "image_folder:ImageFolder", "ImageFolderOptions", "pictures in a folder for each class, split folders above them"
+    ),
 }
+"""Registry name → source."""

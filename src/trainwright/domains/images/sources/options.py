@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
-from trainwright.config.model import PartConfig
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+from trainwright.config.model import PartConfig, refusal
+
+
+def named_pattern(text: str) -> str:
+    """A regular expression with named groups; raises ValueError for what is none."""
+    try:
+        found = re.compile(text)
+    except re.error as error:
+        raise ValueError(f"it is no regular expression: {error}") from None
+    if not found.groupindex:
+        raise ValueError(r"it has no named group: name what is to be a column, (?P<person>\w+)_\d+")
+    return text
+
+
+Pattern = Annotated[str, AfterValidator(refusal(named_pattern))]
 
 
 class ImageFolderOptions(PartConfig):
-    """Pictures in a folder for each class."""
+    """Pictures in a folder for each class; with folders for splits above them, with a table of what is known of each, or all in one."""
 
     type: str = "image_folder"
     path: str
     """The folder, or one picture."""
+    layout: Literal["auto", "flat"] = "auto"
+    """`auto`: folders of the first level are classes; `flat`: pictures of all folders, without classes."""
+    splits: Literal["auto", "off"] = "auto"
+    """Folders named train, val (valid, validation) and test: the given split (`auto`), or classes as others are (`off`)."""
+    unknown: Literal["error", "drop"] = "error"
+    """Classes of val and test that train lacks: stop with an `error`, or `drop` their pictures, which is told."""
+    duplicates: Literal["error", "allow"] = "error"
+    """Pictures of one content in two given splits: stop with an `error`, or `allow` them, which is told."""
+    metadata: str = "auto"
+    """A table with `file_name` and what is known of each picture: `auto` finds `metadata.csv`, `.jsonl` or `.parquet`, `off` none."""
+    pattern: Pattern | None = None
+    r"""What names of files say: a regular expression whose named groups are columns: `(?P<person>[^_]+)_\d+`."""
+    group: str | None = None
+    """The column whose pictures are never divided between splits, such as a person."""
