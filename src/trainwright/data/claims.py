@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import re
+from collections.abc import Sequence
 from glob import escape
 from pathlib import Path
+from typing import Any
 
 from trainwright.config.domain import Claim, Domain
 from trainwright.config.domains import OURS, load_of_domain, register
@@ -21,6 +23,9 @@ reasons: dict[str, str] = {}
 """Path or pattern → why it is read as it is, to be said when it is opened: it is looked at whenever a configuration is checked."""
 FRAGMENT = re.compile(r"#[A-Za-z_]+=[^#]*$")
 """What may stand after the name of a file: which part of it is meant."""
+FILE = re.compile(r"\.[A-Za-z0-9]{2,5}(#.*)?\s*$")
+"""How names of files end."""
+MOSTLY = 0.95
 _told: set[str] = set()
 
 
@@ -72,6 +77,29 @@ def claim_of(domain: Domain, path: Path, kind: str = "source") -> Claim | None:
             return None  # a name without an ending, which only some know
         why = describe_failure(error)
     _tell(f"the domain '{domain.name}'{_package(domain.name)} cannot say whether '{path}' is its own: {why}")
+    return None
+
+
+def type_of_files(column: str, values: Sequence[Any]) -> tuple[str, str] | None:
+    """The type of a column of names of files, and why, by the first domain that knows it; None where it is none, or nobody does."""
+    texts = [each for each in values if isinstance(each, str)]
+    if not texts or sum(bool(FILE.search(each)) for each in texts) < MOSTLY * len(texts):
+        return None
+    for each in register().domains.values():
+        if each.domain.infers and (found := _inferred(each.domain, column, texts)) is not None:
+            return found
+    return None
+
+
+def _inferred(domain: Domain, column: str, texts: list[str]) -> tuple[str, str] | None:
+    try:
+        given = load_of_domain("infers", domain.name, domain.infers)(column, texts)
+        if given is None or (given[0] in domain.parts.get("feature", {}) and isinstance(given[1], str)):
+            return None if given is None else (given[0], given[1])
+        why = f"it gave {given!r}, not (a type of column of its own, why)"
+    except FOREIGN as error:  # code of others may raise anything
+        why = describe_failure(error)
+    _tell(f"the domain '{domain.name}'{_package(domain.name)} cannot say whether the column '{column}' is its own: {why}")
     return None
 
 

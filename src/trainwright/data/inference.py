@@ -11,6 +11,7 @@ import pyarrow as pa
 from trainwright.config.errors import DataError, did_you_mean
 from trainwright.config.places import spell_key
 from trainwright.data import wording
+from trainwright.data.claims import type_of_files
 from trainwright.data.profile import ColumnProfile
 from trainwright.data.row_index import is_index_name
 from trainwright.data.spelling import choose_joins, in_words, joined_counts
@@ -247,6 +248,8 @@ def _list(profile: ColumnProfile) -> Found:
 
 def _text(profile: ColumnProfile) -> Found:
     values: list[str] = profile.values
+    if (files := type_of_files(profile.name, values)) is not None:
+        return *files, []
     numbers = 0.0 if profile.kept_as_text else wording.share(values, wording.NUMBER.fullmatch)
     if numbers >= wording.MOSTLY and len(values) > 2:
         return _number_text(profile, numbers)

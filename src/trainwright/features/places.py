@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from trainwright.config.errors import DataError
+from trainwright.data.source import Source
+
 
 class Folders:
     """The folder of each row of a source: that of its file, and the working directory for rows that are in no file."""
@@ -23,8 +26,25 @@ class Folders:
         return str(self.folders[bisect_right(self.starts, row) - 1] / written)
 
 
+def put_root(source: Source, root: str, *, later: bool = False) -> Source:
+    """The source with paths of files that are relative to a folder; the same where that is empty. Raises DataError for a folder that is not.
+
+    `later`: rows that a model answers: where the folder of training is not there, or they have their own, it is that of their table.
+    """
+    path = Path(root).expanduser().absolute()
+    if not root or (later and (getattr(source, "root", None) or not path.is_dir())):
+        return source
+    if not path.is_dir():
+        raise DataError(f"'{root}' is no folder", where="data.root", fix="name the folder that paths in the table are relative to")
+    wrapped: Any = source
+    wrapped.root, wrapped.later_options = path, {**getattr(source, "later_options", {}), "root": str(path)}
+    return source
+
+
 def _folders(source: Any, offset: int = 0) -> list[tuple[int, Path]]:
-    """(first row, folder) of each file, in the order of the rows; the one of a source that has a `root`; of sources that wrap others, theirs."""
+    """(first row, folder) of each file, in the order of the rows; of a source with a `root` that; of sources that wrap others, theirs."""
+    if (root := getattr(source, "root", None)) is not None:
+        return [(offset, Path(root))]
     if hasattr(source, "parts"):
         starts = [offset + int(each) for each in source.starts]
         return [found for part, start in zip(source.parts, starts, strict=False) for found in _folders(part, start)]
@@ -33,8 +53,6 @@ def _folders(source: Any, offset: int = 0) -> list[tuple[int, Path]]:
         found = _folders(inner)
         kept = getattr(source, "kept", None)  # the numbers of the rows that `data.where` leaves
         return [(offset + (start if kept is None else int(np.searchsorted(kept, start))), folder) for start, folder in found]
-    if (root := getattr(source, "root", None)) is not None:
-        return [(offset, Path(root))]
     files = list(getattr(source, "files", None) or [])
     counts = list(getattr(source, "rows_by_file", None) or [0] * len(files))
     found, start = [], offset

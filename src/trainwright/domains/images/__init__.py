@@ -21,5 +21,6 @@ DOMAIN = Domain(
     parts={"source": SOURCES, "transform": TRANSFORMS, "feature": FEATURES, "encoder": ENCODERS},
     columns=COLUMNS,
     claims=f"{_HERE}.claims:claims",
+    infers=f"{_HERE}.claims:infers",
     claimed="pictures (.jpg, .png, .webp, .tif, .gif, .bmp)",
 )

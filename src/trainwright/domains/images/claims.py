@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from trainwright.config.domain import Claim
 from trainwright.domains.images.sources.endings import PICTURES, is_litter, is_picture
 
+MOSTLY = 0.95
+"""Share of the values of a column of pictures that are named as such."""
 LOOKED_AT = 5000
 """Files of a folder that are looked at: what it is, is seen long before the last."""
 
@@ -54,3 +57,12 @@ def walk(folder: Path, most: int) -> Iterator[str]:
         except OSError:
             continue  # told by what reads it
         waiting += sorted(below)
+
+
+def infers(column: str, values: Sequence[str]) -> tuple[str, str] | None:
+    """A column whose values end as pictures do."""
+    endings = Counter(os.path.splitext(each.strip().partition("#")[0])[1].lower() for each in values)
+    named = [ending for ending, _ in endings.most_common() if ending in PICTURES]
+    if sum(endings[each] for each in named) < MOSTLY * len(values):
+        return None
+    return "image", f"names of pictures ({', '.join(named[:4])})"

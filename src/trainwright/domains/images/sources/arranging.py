@@ -206,7 +206,7 @@ def _told_of_rest(found: Found, given: Mapping[str, str]) -> list[str]:
     outside = Counter[str]()
     for each in found.pictures:
         if given and (not each.parts or each.parts[0] not in given):
-            outside[each.parts[0] if each.parts else "."] += len(each.names)
+            outside[each.parts[0] if each.parts else "."] += len(each.paths)
     if outside:
         listed = ", ".join(f"{count:,} in '{name}'" for name, count in outside.items())
         notes.append(f"pictures outside of the splits {list_names(given)} are not read: {listed}")
@@ -237,7 +237,7 @@ def _told_of_deeper(parts: Sequence[_Part], split: bool) -> list[str]:
 
 
 def _paths(parts: Sequence[_Part]) -> pa.Array:
-    return pa.concat_arrays([each.paths() for part in parts for each in _in_order(part)])
+    return pa.concat_arrays([each.paths for part in parts for each in _in_order(part)])
 
 
 def _labels(parts: Sequence[_Part]) -> pa.Array:
@@ -248,7 +248,7 @@ def _labels(parts: Sequence[_Part]) -> pa.Array:
 
 
 def _splits(parts: Sequence[_Part]) -> pa.Array:
-    counts = [sum(len(each.names) for each in _in_order(part)) for part in parts]
+    counts = [sum(len(each.paths) for each in _in_order(part)) for part in parts]
     return pa.array([part.split for part in parts], pa.string()).take(pa.array(np.repeat(np.arange(len(parts)), counts)))
 
 
@@ -257,7 +257,7 @@ def _in_order(part: _Part) -> list[Pictures]:
 
 
 def _count(pictures: Sequence[Pictures]) -> int:
-    return sum(len(each.names) for each in pictures)
+    return sum(len(each.paths) for each in pictures)
 
 
 def _is_number(name: str) -> bool:

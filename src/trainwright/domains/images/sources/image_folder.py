@@ -41,7 +41,7 @@ class ImageFolder(FolderTable):
             self.notes = made.notes
             return
         given = Path(options.path).expanduser().is_file()
-        arranged = Arranged(found.pictures[0].paths()) if given else arrange(found, options)
+        arranged = Arranged(found.pictures[0].paths) if given else arrange(found, options)
         named = read_names(arranged.files, options)
         columns = {"file": arranged.files, "image": arranged.files, **named}
         columns |= {} if arranged.labels is None else {"label": arranged.labels}
@@ -63,6 +63,8 @@ class ImageFolder(FolderTable):
             split=_split(arranged, group),
         )
         self.notes, self.refusal = arranged.notes, arranged.refusal
+        del found, columns
+        pa.default_memory_pool().release_unused()  # what listing took is of no use to training
         if trainable and not given:
             notes, refusal = tell_copies(root, arranged.files, arranged.labels, arranged.splits, options.duplicates == "allow")
             self.notes += notes

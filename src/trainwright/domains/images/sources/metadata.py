@@ -109,7 +109,7 @@ def _below(folder: str, names: pa.Array) -> pa.Array:
 
 
 def _refuse_absent(found: Found, files: pa.Array, tables: Sequence[str]) -> None:
-    known = pa.concat_arrays([pa.array([], pa.string()), *(each.paths() for each in found.pictures)])
+    known = pa.concat_arrays([pa.array([], pa.string()), *(each.paths for each in found.pictures)])
     absent = np.flatnonzero(pc.invert(pc.is_in(pc.coalesce(files, ""), known)).to_numpy(zero_copy_only=False))
     if not len(absent):
         return

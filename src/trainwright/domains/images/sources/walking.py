@@ -25,17 +25,13 @@ class Pictures(NamedTuple):
 
     folder: str
     """Below the folder that was named, with `/` between its parts; empty for that itself."""
-    names: pa.Array
-    """In the order of code points."""
+    paths: pa.Array
+    """Below the folder that was named, in the order of code points."""
 
     @property
     def parts(self) -> tuple[str, ...]:
         """The folders that lead here."""
         return tuple(self.folder.split("/")) if self.folder else ()
-
-    def paths(self) -> pa.Array:
-        """Their paths below the folder that was named."""
-        return pc.binary_join_element_wise(f"{self.folder}/", self.names, "") if self.folder else self.names
 
 
 @dataclass
@@ -61,7 +57,7 @@ class Found:
     @property
     def count(self) -> int:
         """How many pictures there are."""
-        return sum(len(each.names) for each in self.pictures)
+        return sum(len(each.paths) for each in self.pictures)
 
     def below(self, *folders: str) -> list[Pictures]:
         """Those in some of the folders of the first level, or below."""
@@ -81,7 +77,7 @@ def _walk(found: Found, place: str, folder: str, above: frozenset[str]) -> int:
     count = len(names)
     if names:
         names.sort()
-        found.pictures.append(Pictures(folder, _text(names, place)))
+        found.pictures.append(Pictures(folder, _paths(folder, names, place)))
     del names  # of a million names only the buffer is kept
     for name in sorted(folders):
         below = os.path.join(place, name)
@@ -123,9 +119,10 @@ def _count_other(found: Found, folder: str, name: str, lower: str) -> None:
         found.others[os.path.splitext(lower)[1]] += 1
 
 
-def _text(names: list[str], place: str) -> pa.Array:
+def _paths(folder: str, names: list[str], place: str) -> pa.Array:
     try:
-        return pa.array(names, pa.string())
+        found = pa.array(names, pa.string())
+        return pc.binary_join_element_wise(f"{folder}/", found, "") if folder else found
     except UnicodeEncodeError:
         wrong = next(each for each in names if not each.isprintable() or "\udc80" <= max(each) <= "\udcff")
         what = f"the name of a file in '{place}' is no UTF-8: {wrong!a}"
