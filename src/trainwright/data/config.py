@@ -52,8 +52,6 @@ class DataConfig(CachedData):
     """How rows are divided into training, validation and test."""
     memory_limit: Bytes = Bytes.parse("4 GiB")
     """Above this, encoded rows are kept in a memory-mapped file instead of memory, and the file is read in pieces."""
-    root: str = ""
-    """The folder that paths of files in columns are relative to; default: that of the table they stand in."""
     where: str = ""
     """Which rows count: `age >= 18 and class in ['a', 'b'] and not missing(fare)`; in training, evaluation and prediction alike."""
     derive: dict[str, str] = {}

@@ -30,7 +30,6 @@ from trainwright.features.faults import explain_faults
 from trainwright.features.groups import group_layout, make_groups, tie_of
 from trainwright.features.lazy import LazyFeature, References
 from trainwright.features.options import FeatureConfig
-from trainwright.features.places import put_root
 from trainwright.features.reading import AsTrained, Reading, decimal_of
 from trainwright.features.row_weights import ROW_WEIGHT, in_mean_of, weight_block
 from trainwright.features.selecting import select_again
@@ -289,7 +288,6 @@ class TableEncoder:
         form, options = (self.reading.form, self.reading.options) if self.reading else (None, {})
         inputs = self.selection.columns_under(self.inputs) if self.selection else self.inputs
         source: Source = data if hasattr(data, "batches") else later_rows(data, form, inputs, options=options)
-        source = put_root(source, options.get("root", ""), later=True)
         if self.reading and self.reading.numbers:
             source = NumberSource(source, self.reading.numbers, decimal_of(source, form), keep_text=True)
         if self.selection:

@@ -8,9 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from trainwright.config.errors import DataError
-from trainwright.data.source import Source
-
 
 class Folders:
     """The folder of each row of a source: that of its file, and the working directory for rows that are in no file."""
@@ -24,21 +21,6 @@ class Folders:
     def path(self, row: int, written: str) -> str:
         """The path that is written in a row, as it is from here."""
         return str(self.folders[bisect_right(self.starts, row) - 1] / written)
-
-
-def put_root(source: Source, root: str, *, later: bool = False) -> Source:
-    """The source with paths of files that are relative to a folder; the same where that is empty. Raises DataError for a folder that is not.
-
-    `later`: rows that a model answers: where the folder of training is not there, or they have their own, it is that of their table.
-    """
-    path = Path(root).expanduser().absolute()
-    if not root or (later and (getattr(source, "root", None) or not path.is_dir())):
-        return source
-    if not path.is_dir():
-        raise DataError(f"'{root}' is no folder", where="data.root", fix="name the folder that paths in the table are relative to")
-    wrapped: Any = source
-    wrapped.root, wrapped.later_options = path, {**getattr(source, "later_options", {}), "root": str(path)}
-    return source
 
 
 def _folders(source: Any, offset: int = 0) -> list[tuple[int, Path]]:

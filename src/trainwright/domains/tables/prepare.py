@@ -40,7 +40,6 @@ from trainwright.domains.tables.targets import check_columns, check_encoded, che
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.kept import keep_columns
 from trainwright.features.own_types import ensure_remembered
-from trainwright.features.places import put_root
 from trainwright.features.spec import DataSpec
 from trainwright.systems.run_config import Config
 
@@ -224,7 +223,7 @@ def open_columns(config: Config, source: Source | None = None) -> tuple[Source, 
         read_arguments(config.parser, config.arguments)
     source = open_named(config, source)
     take_declared(config, source)
-    source = put_root(with_files(config.data.split, source, int(config.data.memory_limit)), config.data.root)
+    source = with_files(config.data.split, source, int(config.data.memory_limit))
     source = read_numbers(source, _how_written(config))
     numbers = source.how if isinstance(source, NumberSource) else {}
     elsewhere = other_sheets(source) + header_below(source, config.system.targets) + other_targets(source)

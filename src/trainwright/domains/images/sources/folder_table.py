@@ -40,7 +40,9 @@ class FolderTable(TableSource):
     ) -> None:
         """`paths`: columns of paths below the root. `tables`: what else than pictures the rows were made of."""
         super().__init__(pa.table(dict(columns)), name, default_targets=targets, columns=declared, split=split, named_by=named_by)
-        self.root, self.paths, self.tables = root, list(paths), list(tables)
+        self.root, self.tables = root, list(tables)
+        self.listed_columns = list(paths)
+        """Columns whose files were found in the folder, so that nothing has to ask whether they are there."""
 
     def fingerprint(self) -> dict[str, Any]:
         """The folder, bytes and rows, and the sha256 of names and contents; of more than a gibibyte of names and sizes, which it says."""
@@ -59,7 +61,7 @@ class FolderTable(TableSource):
 
     def _files(self) -> Iterator[tuple[str, os.stat_result]]:
         """The names of the files, and what the system knows of them; those that are not there are told by what reads them."""
-        for column in self.paths:
+        for column in self.listed_columns:
             values = self.table[column]
             for start in range(0, len(values), PIECE):
                 for name in values.slice(start, PIECE).to_pylist():
