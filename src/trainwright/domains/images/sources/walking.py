@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -129,7 +129,7 @@ def _paths(folder: str, names: list[str], place: str) -> pa.Array:
         raise DataError(what, where="data.source", fix="rename it") from None
 
 
-def list_names(names: list[str] | Iterator[str], shown: int = SHOWN) -> str:
+def list_names(names: Iterable[str], shown: int = SHOWN) -> str:
     """`'a', 'b', … (12 in all)`."""
     every = list(names)
     return ", ".join(f"'{each}'" for each in every[:shown]) + (f", … ({len(every):,} in all)" if len(every) > shown else "")
