@@ -1,4 +1,4 @@
-"""What a network is shown follows from (seed, epoch, row): not from workers, micro-batches, ranks or a restart; the numbers that are logged too."""
+"""What a network is shown follows from (seed, epoch, row), not from workers, micro-batches, ranks or a restart; what is logged too."""
 
 from __future__ import annotations
 
