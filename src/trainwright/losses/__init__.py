@@ -33,9 +33,9 @@ _PARTS: dict[str, Part] = {
     "adaptive_log_softmax_with_loss": Part(
         f"{_HERE}.heads:AdaptiveLogSoftmax", of.AdaptiveLogSoftmaxOptions, "last layer and loss for very many classes"
     ),
-    "bce_with_logits": Part(f"{_HERE}.binary:BCEWithLogits", of.BCEWithLogitsOptions, "binary cross-entropy of logits", _YES_OR_NO),
+    "bce_with_logits": Part(f"{_HERE}.binary:BCEWithLogits", of.BCEWithLogitsOptions, "binary cross-entropy of logits", _ALL_CLASSES),
     "bce": Part(f"{_HERE}.binary:BCE", of.BCEOptions, "binary cross-entropy of probabilities"),
-    "asymmetric": Part(f"{_HERE}.asymmetric:Asymmetric", of.AsymmetricOptions, "multi-label, easy negatives discounted most", ("set",)),
+    "asymmetric": Part(f"{_HERE}.asymmetric:Asymmetric", of.AsymmetricOptions, "easy negatives discounted most, of labels or classes", ("category", "set")),
     "multi_label_soft_margin": Part(
         f"{_HERE}.margins:MultiLabelSoftMargin", of.MultiLabelSoftMarginOptions, "binary cross-entropy averaged over labels", ("set",)
     ),

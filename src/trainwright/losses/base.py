@@ -48,6 +48,10 @@ class Criterion(nn.Module):
     """Whether it depends on where the run is (scheduled weights)."""
     expects: Takes = ""
     """Logits, probabilities or log-probabilities, where the loss takes one of them alone."""
+    takes_shares: bool = False
+    """Whether the loss of a mixed row is not the mean of those of its two truths, so that it is given the share of each class."""
+    exclusive: bool = False
+    """Where it takes shares: whether they are of classes that exclude each other, and not of labels."""
     takes_complex: bool = False
     sums_at_once: bool = False
     """Whether the sum takes fewer operations than the loss of every item and their sum."""

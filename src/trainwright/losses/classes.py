@@ -18,6 +18,17 @@ NONE_IGNORED = -(2**31)
 """No class: −100 is then refused by torch like any other class that does not exist."""
 
 
+def is_index(output: Tensor, target: Tensor) -> bool:
+    """Whether a target is the number of a class for each row `(b)` of outputs `(b, c)`, c 2 or more."""
+    return target.dtype == torch.int64 and target.dim() == 1 and output.dim() == 2 and output.shape[1] > 1
+
+
+def one_hot(target: Tensor, classes: int, smoothing: float = 0.0) -> Tensor:
+    """Class numbers `(b)` → the share of each class `(b, c)` in float32: 1 - s + s/C of its own, s/C of the others (Szegedy et al. 2016)."""
+    shares = functional.one_hot(target, classes).float()
+    return shares * (1 - smoothing) + smoothing / classes if smoothing else shares
+
+
 class IndexCriterion(WeightedCriterion):
     """Class indices against outputs (b, c, …): which items count, and with what weight."""
 

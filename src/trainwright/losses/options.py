@@ -81,15 +81,21 @@ class BCEOptions(LabelWeightedOptions):
 
 
 class BCEWithLogitsOptions(LabelWeightedOptions):
-    """Binary cross-entropy of logits."""
+    """Binary cross-entropy of logits; of one class among several each class is a yes or no (Wightman et al. 2021)."""
 
-    other_words: ClassVar[dict[str, str]] = {**LabelWeightedOptions.other_words, "smoothing": "label_smoothing"}
+    other_words: ClassVar[dict[str, str]] = {
+        **LabelWeightedOptions.other_words,
+        "smoothing": "label_smoothing",
+        "target_threshold": "threshold",
+    }
 
     type: str = "bce_with_logits"
     pos_weight: BalancedWeights = None
     """The weight of positives of each label, or `balanced`: negatives / positives of the training targets."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    """Truth is moved this far towards one half."""
+    """Truth is moved this far towards one half; of one class among several towards one over their number."""
+    threshold: float | None = Field(default=None, ge=0, lt=1)
+    """Truth above this counts as 1, the rest as 0, after smoothing and mixing: timm's `--bce-target-thresh`."""
 
 
 class SoftMarginOptions(CriterionOptions):
@@ -234,7 +240,9 @@ class FocalOptions(WeightedOptions):
 
 
 class AsymmetricOptions(CriterionOptions):
-    """Multi-label loss that discounts easy negatives more than easy positives (Ridnik et al. 2021)."""
+    """Loss of many labels, or of one class among several, that discounts easy negatives more than positives (Ridnik et al. 2021)."""
+
+    other_words: ClassVar[dict[str, str]] = {"smoothing": "label_smoothing"}
 
     type: str = "asymmetric"
     gamma_neg: float = Field(default=4.0, ge=0)
@@ -247,6 +255,8 @@ class AsymmetricOptions(CriterionOptions):
     """The smallest probability in a logarithm."""
     detach_weight: bool = False
     """No gradient through the discount."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Labels are moved this far towards one half; of one class among several this share of the truth is spread over all (timm's `eps`, 0.1)."""
 
 
 class DiceOptions(CriterionOptions):

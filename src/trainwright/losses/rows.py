@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig
 from trainwright.losses.base import Criterion
+from trainwright.losses.classes import one_hot
 from trainwright.losses.shared_options import CriterionOptions, FunctionOptions
 
 
@@ -60,6 +61,10 @@ class RowLoss(nn.Module):
         """The sum over rows, in as few operations as the loss allows."""
         return self(output, truth).sum()
 
+    def mixed(self, output: Tensor, truth: Tensor, partner: Tensor, share: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
+        """The loss of every row that was mixed with a partner: of both truths, in their shares."""
+        return share * self(output, truth) + (1 - share) * self(output, partner)
+
     def each(self, output: Tensor, truth: Tensor) -> Tensor:
         """The loss of every row, and of every member of it: `output` `[n, o]`, `truth` `[n]` or `[n, v]` → `[n]`."""
         raise NotImplementedError
@@ -83,6 +88,9 @@ class ColumnLoss(RowLoss):
         if target.kind == "set" or (self.of_classes and not foreign):
             options, self.weight = _give_weights(options, target, "pos_weight" if target.kind == "set" else "class_weight"), None
         self.loss = make(_name_labels(options, target))
+        if self.loss.takes_shares:
+            self.loss.exclusive = self.of_classes
+            _check_shares(self.loss.name, self.weight, target)
 
     def each(self, output: Tensor, truth: Tensor) -> Tensor:
         wanted = truth
@@ -91,6 +99,14 @@ class ColumnLoss(RowLoss):
             wanted = truth.to(output.dtype) if self.in_floats and truth.dim() == output.dim() else truth
         rows = self._join(self.loss.each(output, wanted))
         return rows if self.weight is None else rows * self.weight[truth.long()]
+
+    def mixed(self, output: Tensor, truth: Tensor, partner: Tensor, share: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
+        if not self.loss.takes_shares:
+            return super().mixed(output, truth, partner, share)
+        classes = output.shape[-1]
+        shares = [one_hot(each, classes) if self.of_classes else each.float().reshape(len(each), -1) for each in (truth, partner)]
+        kept = share.view(-1, 1)
+        return self(output, kept * shares[0] + (1 - kept) * shares[1])
 
     def _join(self, values: Tensor) -> Tensor:
         """The mean over the values of a row; with `batchmean` their sum."""
@@ -125,6 +141,13 @@ class PositionLoss(RowLoss):
 def _check_outputs(options: CriterionOptions, target: LossTarget) -> None:
     if target.kind == "binary" and not options.one_per_class and target.width != 1:
         raise ConfigError(f"{options.type} needs one output, not {target.width}", where=target.name, fix="use cross_entropy")
+
+
+def _check_shares(name: str, weight: Tensor | None, target: LossTarget) -> None:
+    """Raise ConfigError where rows are weighed by their class and may have shares of two."""
+    if weight is not None:
+        what = f"'{name}' with a threshold is not given the class_weights of a {target.kind}"
+        raise ConfigError(what, where=target.name, why="a mixed row may be of both classes", fix="leave threshold or class_weights out")
 
 
 def _name_labels(options: CriterionOptions, target: LossTarget) -> CriterionOptions:

@@ -67,8 +67,7 @@ class Head:
             return (self.loss(output, truth) * batch[ROW_WEIGHT]).sum()
         if self.partner not in batch:
             return self.loss.total(output, truth)
-        share = batch[SHARE]
-        return (share * self.loss(output, truth) + (1 - share) * self.loss(output, batch[self.partner])).sum()
+        return self.loss.mixed(output, truth, batch[self.partner], batch[SHARE]).sum()
 
 
 class SupervisedSystem(System):
