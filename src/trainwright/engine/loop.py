@@ -119,7 +119,7 @@ def next_batch(session: Session, indices: Tensor, plan: Plan) -> Batch:
         leave_without_data(session, error)
     if parts.train.padded:
         session.log(f"train/{NAME}", padding_share(batch, parts.train.padded))
-    return parts.for_step(batch, session.position.epoch, session.position.batches_seen)
+    return parts.for_step(batch, plan, session.position.batches_seen)
 
 
 def leave_without_data(session: Session, error: BaseException) -> NoReturn:

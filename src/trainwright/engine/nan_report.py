@@ -120,7 +120,7 @@ def batch_at(session: Session, batch_number: int, dealt: bool = False) -> tuple[
     start, end = plan.bounds(plan.index_of(batch_number))
     rows = session.parts.dealer.select(plan, order[start:end]) if dealt else order[start:end]
     batch = session.parts.feed.again(rows.to(session.parts.order_device), plan, batch_number)
-    return session.parts.for_step(batch, plan.epoch_of(batch_number), batch_number), rows.tolist()
+    return session.parts.for_step(batch, plan, batch_number), rows.tolist()
 
 
 def not_finite_columns(batch: Batch) -> dict[str, int]:

@@ -34,7 +34,7 @@ def one_pass(session: Session, rows: Rows, config: TrainerConfig) -> dict[str, f
         if parts.followers.data.ids:
             parts.followers.data.update_step(session.context())
         indices = parts.dealer.select(position.plan, torch.arange(start, end))
-        batch = parts.for_step(rows.take(indices), position.epoch, position.batches_seen)
+        batch = parts.for_step(rows.take(indices), position.plan, position.batches_seen)
         train_step(session, batch, index, rows=end - start)
         position.batches_seen += 1
         logs.running_metrics.reset()

@@ -28,7 +28,7 @@ from trainwright.engine.monitor import BestEvaluations, Monitor
 from trainwright.engine.norms import Norms
 from trainwright.engine.own_streams import OwnStreams
 from trainwright.engine.pieces import Pieces
-from trainwright.engine.plan import Plan
+from trainwright.engine.plan import Plan, place_of
 from trainwright.engine.precision import Precision
 from trainwright.engine.randomness import StepSeeds
 from trainwright.engine.recovery import Buffers
@@ -139,11 +139,13 @@ class Parts:
         batch = to_device(batch, self.device)
         return batch if self.active.batch is None else self.active.batch(batch)
 
-    def for_step(self, batch: Batch, epoch: int, batch_number: int) -> Batch:
+    def for_step(self, batch: Batch, plan: Plan, batch_number: int) -> Batch:
         """The batch of a whole step as training takes it: placed, and under the transforms of batches, keyed by its number."""
         batch, transforms = self.place(batch), self.system.batch_transforms
         if transforms is None:
             return batch
+        epoch = plan.epoch_of(batch_number)
+        transforms.tell_place(place_of(plan, batch_number))
         if not isinstance(batch, Pieces):
             return transforms.in_training(batch, self.seeds.transforms(epoch, batch_number))
         return Pieces(transforms.in_training(each, self.seeds.transforms(epoch, batch_number, n)) for n, each in enumerate(batch))

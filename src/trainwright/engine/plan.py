@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from trainwright.config.errors import ConfigError
+from trainwright.data.transforms.place import BatchPlace
 from trainwright.engine.batch import largest_step, realise_sizes, steps_in_epoch
 from trainwright.engine.config import TrainerConfig
 from trainwright.optim.schedules.base import Extent
@@ -74,6 +75,12 @@ class Plan:
     def batches_until(self, index: int) -> int:
         """Batches of its epoch up to step `index` and with it: as many as a loader gave, where steps join several of its batches."""
         return self.bounds(index)[1] if self.ready else index + 1
+
+
+def place_of(plan: Plan, batch_number: int) -> BatchPlace:
+    """Where in the run a batch is, for what is done to it."""
+    share = None if plan.max_steps is None else min(batch_number / max(plan.max_steps, 1), 1.0)
+    return BatchPlace(batch_number, plan.epochs_at(batch_number), share)
 
 
 def make_plan(config: TrainerConfig, rows: int, batch_statistics: bool = False, ready: bool = False, ranks: int = 1) -> Plan:

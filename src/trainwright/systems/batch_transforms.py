@@ -11,10 +11,13 @@ from trainwright.config.model import PartConfig
 from trainwright.data.transforms import comes_first
 from trainwright.data.transforms.batches import BatchChain, BatchTransforms, Seed
 from trainwright.data.transforms.joining import Joining
+from trainwright.data.transforms.place import BatchPlace
 from trainwright.features.spec import DataSpec, InputGroup
 
 CLASSES = ("binary", "category", "set")
 """Kinds of target that are classes, or labels that are there or not."""
+PICTURES = "image"
+"""The kind of input whose last two dimensions are places."""
 
 
 class SupervisedTransforms(BatchTransforms):
@@ -41,16 +44,29 @@ class SupervisedTransforms(BatchTransforms):
     @property
     def joining(self) -> list[Joining]:
         """What joins rows with others."""
-        return [call for chain in (self.early, self.whole) for *_, call in chain.steps if isinstance(call, Joining)]
+        return [call for chain in (self.early, self.whole) for call in joins_in(chain)]
+
+    @property
+    def by_row(self) -> bool:  # type: ignore[override]
+        """Whether columns are changed alone, and by what always applies."""
+        return not (self.early or self.whole or any(chain.draws for chain in self.columns.values()))
+
+    def tell_place(self, place: BatchPlace) -> None:
+        """Tell what follows the run where the next batch is."""
+        for each in (*self.columns.values(), self.early, self.whole):
+            each.tell_place(place)
 
     def in_training(self, batch: dict[str, Tensor], seed: Seed) -> dict[str, Tensor]:
         """The batch of a step, its columns and then its rows transformed."""
-        for each in self.joining:
+        batch = self._join(self.early, batch, seed)
+        return self._join(self.whole, self._columns(batch, seed), seed)
+
+    def _join(self, chain: BatchChain, batch: dict[str, Tensor], seed: Seed) -> dict[str, Tensor]:
+        """A batch under a chain for whole rows, which is told what the blocks are."""
+        for each in joins_in(chain):
             self._tell(each, batch)
-        batch = self.early(batch, seed) if self.early else batch
-        batch = self._columns(batch, seed)
-        mixed: dict[str, Tensor] = self.whole(batch, seed) if self.whole else batch
-        return mixed
+        joined: dict[str, Tensor] = chain(batch, seed) if chain else batch
+        return joined
 
     def _tell(self, joining: Joining, batch: dict[str, Tensor]) -> None:
         """Tell what joins rows which blocks are classes, lengths and times."""
@@ -60,6 +76,10 @@ class SupervisedTransforms(BatchTransforms):
             kept=(f"{each.name}.{part}" for each in self.spec.inputs if not has_middle(each, batch) for part in each.parts),
             lengths={f"{each.name}.value": f"{each.name}.length" for each in values if "length" in each.parts},
             axes={f"{each.name}.value": 2 if "length" in each.parts and not each.time_last else -1 for each in values},
+            pictures=[
+                *(f"{each.name}.value" for each in self.spec.inputs if each.kind == PICTURES),
+                *(f"target.{target.name}" for target in self.spec.targets if len(target.positions) == 2),
+            ],
         )
 
     def always(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -72,14 +92,27 @@ class SupervisedTransforms(BatchTransforms):
 
     def ensure_mixable(self, batch: dict[str, Tensor]) -> None:
         """Raise ConfigError, naming the columns, for inputs that rows cannot be joined by, and for answers that cannot be."""
-        for each in self.joining:
-            for group in self.spec.inputs:
-                if not has_middle(group, batch) and each.options.others == "error":
-                    raise _without_middle(each.name, group)
-            at_positions = next((target.name for target in self.spec.targets if target.positions), None)
-            if at_positions is not None and each.name == "cutmix":
-                why = f"'{at_positions}' has an answer at every position, which no share is of"
-                raise ConfigError("cutmix cannot cut this target", where="data.transform", why=why, fix="use mixup, or leave it out")
+        for chain, given in ((self.early, batch), (self.whole, self.always(batch) if self.joining else batch)):
+            for each in joins_in(chain):
+                for group in self.spec.inputs:
+                    if not has_middle(group, given) and not each.keeps_others:
+                        raise _without_middle(each.name, group)
+                self._ensure_cuts(each)
+
+    def _ensure_cuts(self, joining: Joining) -> None:
+        """Raise ConfigError for what pieces are cut of where there are none."""
+        if not joining.cuts:
+            return
+        long = next((each for each in self.spec.inputs if "length" in each.parts and joining.cuts_positions), None)
+        if long is not None:
+            what = f"{joining.name} cannot cut '{long.columns[0]}'"
+            raise ConfigError(what, where="data.transform", why="its rows have lengths of their own", fix="use {cutmix: {along: time}}")
+        most = 2 if joining.cuts_positions else 0
+        at = next((target for target in self.spec.targets if target.positions and len(target.positions) != most), None)
+        if at is not None:
+            why = f"'{at.name}' has an answer at every position, which no share is of"
+            fix = "use mix, which cuts masks too, or mixup" if len(at.positions) == 2 else "use mixup, or leave it out"
+            raise ConfigError(f"{joining.name} cannot cut this target", where="data.transform", why=why, fix=fix)
 
     def ensure_fits(self, before: dict[str, Tensor], after: dict[str, Tensor]) -> None:
         """Raise ConfigError for a batch that its transforms leave in another shape or type than the encoders are made for."""
@@ -93,6 +126,11 @@ class SupervisedTransforms(BatchTransforms):
                 kept = found.dtype == as_read.dtype or (key in self.columns and found.is_floating_point())
                 if list(found.shape[1:]) != wanted or not kept:
                     raise _misfit(group.columns, found, wanted, as_read, key in self.columns)
+
+
+def joins_in(chain: BatchChain) -> list[Joining]:
+    """What of a chain joins rows with others."""
+    return [call for *_, call in chain.steps if isinstance(call, Joining)]
 
 
 def has_middle(group: InputGroup, batch: dict[str, Tensor]) -> bool:

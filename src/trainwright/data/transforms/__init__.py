@@ -17,25 +17,11 @@ from trainwright.config.registry import Part
 from trainwright.config.registry import parts as registered
 from trainwright.config.torch_names import NODES
 from trainwright.data.cache import CachedData
+from trainwright.data.transforms.config import TransformConfig
+from trainwright.data.transforms.joining_options import CutmixOptions, JoiningOptions, MixOptions, MixupOptions
 
-
-class TransformConfig(PartConfig):
-    """What is set for one transform, whatever it does."""
-
-    applies_in: Literal["train", "always"] = "always"
-    """`train`: training rows alone; `always`: also where rows are evaluated and predicted."""
-    runs_on: Literal["worker", "device"] = "worker"
-    """`worker`: on each sample, where it is read; `device`: on whole batches, where the model is, after those of workers."""
-    of: str = "input"
-    """What of the samples or batches of data of one's own it is given: a part by its name or `all`; a column has one part."""
-    joins_rows: ClassVar[bool] = False
-    """Whether it makes one row of several, inputs and targets together."""
-    main: ClassVar[str] = "value"
-    """The option that `{name: value}` means."""
-    still: ClassVar[bool] = False
-    """Whether it gives one result whatever was drawn, so that its results can be kept."""
-    makes_one_length: ClassVar[bool] = False
-    """Whether samples of any length get one, so that later ones may have lengths that those in training had not."""
+__all__ = ["CutmixOptions", "JoiningOptions", "MixOptions", "MixupOptions", "TransformConfig"]
+"""Options that lie in files of their own and are had from here."""
 
 
 class RandomCropOptions(TransformConfig):
@@ -100,50 +86,6 @@ class CastOptions(TransformConfig):
     """Type of number of torch."""
 
 
-class JoiningOptions(TransformConfig):
-    """What is set where each training row is joined with another one of its step."""
-
-    alpha: float = Field(default=0.2, gt=0)
-    """The share of a row is drawn from Beta(alpha, alpha), the larger one its own: small values mix little."""
-    shares: Literal["step", "row"] = "step"
-    """One share for all rows of a step, or another one for each `row`."""
-    probability: float = Field(default=1.0, gt=0, le=1)
-    """Of each row, that it is joined with another one at all."""
-    others: Literal["error", "keep"] = "error"
-    """Inputs that have no middle, such as classes and words: refused (`error`), or left as they are in the row itself (`keep`)."""
-    before_columns: bool = False
-    """Whether rows are joined before what columns do on the device: waveforms, say, of which spectra are made there then."""
-    applies_in: Literal["train"] = "train"
-    """Training rows alone."""
-    runs_on: Literal["device"] = "device"
-    """The whole batch of a step, before it is cut into micro-batches."""
-    of: Literal["all"] = "all"
-    """Inputs and targets are joined together."""
-    classes: int | None = Field(default=None, ge=2)
-    """How many classes there are, for data of one's own whose target is the number of a class; it becomes the share of each class."""
-    target: str = "target"
-    """The part of such data that is the class."""
-    joins_rows: ClassVar[bool] = True
-
-
-class MixupOptions(JoiningOptions):
-    """Each training row mixed with another one of its step, inputs and targets in the same shares (Zhang et al. 2018)."""
-
-    type: str = "mixup"
-    main: ClassVar[str] = "alpha"
-
-
-class CutmixOptions(JoiningOptions):
-    """A piece of each training row replaced by that of another one of its step, targets in the shares of what is left (Yun et al. 2019)."""
-
-    type: str = "cutmix"
-    main: ClassVar[str] = "alpha"
-    alpha: float = Field(default=1.0, gt=0)
-    """The share that a row keeps is drawn from Beta(alpha, alpha), the larger one its own; 1 draws all alike."""
-    along: Literal["time", "box"] = "time"
-    """A stretch of `time`, or of spectrograms and pictures a `box` over the last two dimensions."""
-
-
 class FunctionOptions(TransformConfig):
     """A function or class of one's own by path, or a function of torch by its dotted name."""
 
@@ -177,6 +119,7 @@ PARTS: dict[str, Part] = {
     "cast": Part("trainwright.data.transforms.values:Cast", CastOptions, "the numbers in another type"),
     "mixup": Part("trainwright.data.transforms.mixup:Mixup", MixupOptions, "each row mixed with another one of its step"),
     "cutmix": Part("trainwright.data.transforms.cutmix:Cutmix", CutmixOptions, "a piece of each row replaced by that of another one"),
+    "mix": Part("trainwright.data.transforms.mix:Mix", MixOptions, "mixup and cutmix in turn, as timm has them"),
     "function": Part("trainwright.data.transforms.function:Function", FunctionOptions, "a function of one's own by path, or of torch"),
 }
 

@@ -14,6 +14,7 @@ from trainwright.config.registry import build
 from trainwright.data.samples import own_words
 from trainwright.data.transforms import applies_always, show_transform
 from trainwright.data.transforms.parts import rows_of
+from trainwright.data.transforms.place import BatchPlace
 
 Seed = Callable[[str], None]
 """Seeds the default generators for the transform at a place."""
@@ -21,6 +22,9 @@ Seed = Callable[[str], None]
 
 class BatchTransforms:
     """What is done to batches before a step is given them; a system holds it, and the engine calls it."""
+
+    by_row: bool = False
+    """Whether each row is given the same whatever rows are beside it and nothing is drawn, so that a process may have some of them alone."""
 
     in_network: bool = False
     """Whether the system itself does what always applies, as a part of its network."""
@@ -30,6 +34,9 @@ class BatchTransforms:
     def in_training(self, batch: Any, seed: Seed) -> Any:
         """The batch of a whole step, before it is cut into micro-batches."""
         raise NotImplementedError
+
+    def tell_place(self, place: BatchPlace) -> None:
+        """Where in the run the next batch is."""
 
     def always(self, batch: Any) -> Any:
         """Rows that are evaluated or predicted, under what always applies: the same for each row whatever rows are beside it."""
@@ -57,6 +64,12 @@ class BatchChain:
     def draws(self) -> bool:
         """Whether any of it applies in training alone, and may draw."""
         return not all(always for _, _, always, _ in self.steps)
+
+    def tell_place(self, place: BatchPlace) -> None:
+        """Tell the transforms that follow the run where the next batch is."""
+        for *_, call in self.steps:
+            if hasattr(call, "tell_place"):
+                call.tell_place(place)
 
     @torch.no_grad()
     def __call__(self, batch: Any, seed: Seed | None) -> Any:

@@ -8,26 +8,29 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import DataError
-from trainwright.data.transforms import CutmixOptions
-from trainwright.data.transforms.joining import Blocks, Joining, Shares, along_rows
+from trainwright.data.transforms.joining_options import CutmixOptions
+from trainwright.data.transforms.joining import Blocks, Drawn, Shares, Sharing, along_rows
 
 
-class Cutmix(Joining):
+class Cutmix(Sharing):
     """A stretch of time, or a box of the last two dimensions, replaced by that of a partner (Yun et al. 2019, equation 1).
 
     The share of a row is what is left of it, counted in samples; numbers without a time are mixed in these shares.
     """
 
+    cuts = True
+
     def __init__(self, options: CutmixOptions) -> None:
         super().__init__(options)
         self.along = options.along
 
-    def join(self, blocks: Blocks, partners: Tensor, share: Shares) -> tuple[Blocks, Shares]:
+    def join(self, blocks: Blocks, drawn: Drawn) -> tuple[Blocks, Shares]:
         """Pieces exchanged, the rest mixed, and the shares that the rows really keep. Raises DataError where nothing can be cut."""
         axes = self.axes if self.classes is not None else self._own_axes(blocks)
         if not axes:
             fix = "use mixup, or add a column of recordings or of files"
             raise DataError("cutmix has nothing to cut", where="data.transform", why="no input has a dimension of time", fix=fix)
+        partners, share = drawn.partners, drawn.share
         rows, device = len(partners), partners.device
         wanted = share if isinstance(share, Tensor) else torch.full((rows,), share, device=device)
         places = torch.rand(2, rows, generator=torch.default_generator).to(device, non_blocking=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch.nn import functional
 
 from trainwright.config.errors import DataError
 from trainwright.data.rows import as_blocks
-from trainwright.data.transforms import JoiningOptions
+from trainwright.data.transforms.joining_options import JoinedRowsOptions, JoiningOptions
 from trainwright.data.transforms.parts import device_of, rows_of
 
 PARTNER = "partner."
@@ -25,14 +26,34 @@ Shares = float | Tensor
 Blocks = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """What was drawn for a batch, on its device."""
+
+    partners: Tensor
+    """The row that each row is joined with (int64, b); the row itself where there is no other."""
+    share: Shares
+    """Of each row, that is its own; 1 for rows that are left alone."""
+    cut: Tensor | None = None
+    """Rows of which a piece is replaced (bool, b), where others are mixed."""
+    places: Tensor | None = None
+    """Uniform numbers for the pieces (4, b)."""
+
+
 class Joining:
     """What mixup and cutmix have in common.
 
     Blocks of classes stay as they are, the partners' beside them: a loss of both, in these shares, is right whatever the loss is.
     """
 
-    def __init__(self, options: JoiningOptions) -> None:
-        self.options, self.name, self.number, self.target = options, str(options.type), options.classes, options.target
+    cuts: bool = False
+    """Whether it cuts pieces out of rows."""
+    cuts_positions: bool = False
+    """Whether it cuts pieces out of targets with a class at every position too."""
+
+    def __init__(self, options: JoinedRowsOptions) -> None:
+        self.name, self.number, self.target = str(options.type), options.classes, options.target
+        self.keeps_others = options.others == "keep"
         self.classes: frozenset[str] | None = None
         """Names of the blocks that are classes; None for data of one's own, which do not say."""
         self.kept: frozenset[str] = frozenset()
@@ -41,6 +62,8 @@ class Joining:
         """Block of values → that of their lengths."""
         self.axes: dict[str, int] = {}
         """Block of values → the dimension of their time."""
+        self.pictures: frozenset[str] = frozenset()
+        """Names of the blocks whose last two dimensions are places, classes at positions among them."""
 
     def tell_blocks(
         self,
@@ -48,42 +71,44 @@ class Joining:
         kept: Iterable[str] = (),
         lengths: Mapping[str, str] | None = None,
         axes: Mapping[str, int] | None = None,
+        pictures: Iterable[str] = (),
     ) -> None:
-        """Say which blocks are classes, which stay a row's own, which length belongs to which values, and the dimension of their time."""
+        """Say which blocks are classes, which stay a row's own, which length belongs to which values, where time is, and what pictures are."""
+        self.pictures = frozenset(pictures)
         self.classes, self.kept = frozenset(classes), frozenset(kept)
         self.lengths, self.axes = dict(lengths or {}), dict(axes or {})
 
     def __call__(self, batch: Any) -> Any:
         """The batch joined, in the form that it has. Draws from the default generators of numpy and torch (CPU), on any device the same."""
-        device, rows = device_of(batch), rows_of(batch) or 0
-        share = self._draw_shares(rows)
-        share = share.to(device, non_blocking=True) if isinstance(share, Tensor) else share
-        partners = torch.randperm(rows, generator=torch.default_generator).to(device, non_blocking=True)
+        rows = rows_of(batch) or 0
+        drawn = self.draw(rows, device_of(batch))
+        if drawn is None:
+            return batch
         if self.classes is None:
             blocks = {name: self._soft(name, block) for name, block in as_blocks(batch).items()}
-            mixed, _ = self.join(blocks, partners, share)
+            mixed, _ = self.join(blocks, drawn)
             return mixed if isinstance(batch, Mapping) else mixed["input"] if isinstance(batch, Tensor) else type(batch)(mixed.values())
         still = self.classes | self.kept
-        mixed, share = self.join({name: block for name, block in batch.items() if name not in still}, partners, share)
+        mixed, share = self.join({name: block for name, block in batch.items() if name not in still}, drawn)
+        share = share if isinstance(share, Tensor) else torch.full((rows,), share, device=drawn.partners.device)
         mixed = {name: mixed.get(name, block) for name, block in batch.items()}
-        mixed |= {f"{PARTNER}{name}": batch[name].index_select(0, partners) for name in self.classes if name in batch}
-        return {**mixed, SHARE: share if isinstance(share, Tensor) else torch.full((rows,), share, device=device)}
+        for name in self.classes & batch.keys():
+            mixed[name], mixed[f"{PARTNER}{name}"] = self.truths(name, batch[name], drawn, share)
+        return {**mixed, SHARE: torch.maximum(share, 1 - share)}
 
-    def join(self, blocks: Blocks, partners: Tensor, share: Shares) -> tuple[Blocks, Shares]:
+    def draw(self, rows: int, device: torch.device) -> Drawn | None:
+        """What is drawn for a batch of so many rows; None where nothing is joined."""
+        raise NotImplementedError
+
+    def join(self, blocks: Blocks, drawn: Drawn) -> tuple[Blocks, Shares]:
         """Blocks of each row and of its partner in one, and the share that is its own. Raises DataError for what cannot be joined."""
         raise NotImplementedError
 
-    def _draw_shares(self, rows: int) -> Shares:
-        """The larger share is a row's own; it is 1 for rows that are left alone."""
-        alpha, probability = self.options.alpha, self.options.probability
-        if self.options.shares == "step" and probability == 1:
-            drawn = float(np.random.beta(alpha, alpha))
-            return max(drawn, 1 - drawn)
-        each = np.random.beta(alpha, alpha, rows if self.options.shares == "row" else 1)
-        shares = np.broadcast_to(np.maximum(each, 1 - each), rows).copy()
-        if probability < 1:
-            shares[np.random.random(rows) >= probability] = 1
-        return torch.from_numpy(shares).float()
+    def truths(self, name: str, truth: Tensor, drawn: Drawn, share: Tensor) -> tuple[Tensor, Tensor]:
+        """Of a target of classes those with the larger share, and the others."""
+        other = truth.index_select(0, drawn.partners)
+        own = along_rows(share >= 0.5, truth)
+        return torch.where(own, truth, other), torch.where(own, other, truth)
 
     def _soft(self, name: str, block: Any) -> Any:
         """The classes of data of one's own as the share of each class (b, c), where their number was given."""
@@ -92,7 +117,11 @@ class Joining:
         if self.number is None:
             what = f"{self.name} cannot mix '{name}', which is the number of a class"
             raise DataError(what, where="data.transform", fix=f"say how many classes there are: {{{self.name}: {{classes: 10}}}}")
-        return functional.one_hot(block.long(), self.number).float()
+        return self.shares_of(functional.one_hot(block.long(), self.number).float())
+
+    def shares_of(self, classes: Tensor) -> Tensor:
+        """The shares (b, c) of classes of data of one's own."""
+        return classes
 
     def mix(self, name: str, block: Any, partners: Tensor, share: Shares) -> Tensor:
         """`share` of each row and the rest of its partner's. Raises DataError for what is no numbers with a fraction."""
@@ -108,3 +137,28 @@ class Joining:
 def along_rows(numbers: Tensor, block: Tensor) -> Tensor:
     """Numbers of rows `(b)` in as many dimensions as a block has."""
     return numbers.view(-1, *[1] * (block.dim() - 1))
+
+
+class Sharing(Joining):
+    """What mixup and cutmix alone have in common: the larger share of a row is its own."""
+
+    def __init__(self, options: JoiningOptions) -> None:
+        super().__init__(options)
+        self.alpha, self.probability, self.by_row = options.alpha, options.probability, options.shares == "row"
+
+    def draw(self, rows: int, device: torch.device) -> Drawn:
+        """Shares and then partners."""
+        share = self._draw_shares(rows)
+        share = share.to(device, non_blocking=True) if isinstance(share, Tensor) else share
+        return Drawn(torch.randperm(rows, generator=torch.default_generator).to(device, non_blocking=True), share)
+
+    def _draw_shares(self, rows: int) -> Shares:
+        """The larger share is a row's own; it is 1 for rows that are left alone."""
+        if not self.by_row and self.probability == 1:
+            drawn = float(np.random.beta(self.alpha, self.alpha))
+            return max(drawn, 1 - drawn)
+        each = np.random.beta(self.alpha, self.alpha, rows if self.by_row else 1)
+        shares = np.broadcast_to(np.maximum(each, 1 - each), rows).copy()
+        if self.probability < 1:
+            shares[np.random.random(rows) >= self.probability] = 1
+        return torch.from_numpy(shares).float()

@@ -5,17 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainwright.data.transforms.joining import Blocks, Joining, Shares, along_rows
+from trainwright.data.transforms.joining import Blocks, Drawn, Shares, Sharing, along_rows
 
 
-class Mixup(Joining):
+class Mixup(Sharing):
     """x ← λ·x + (1 − λ)·x[partners], λ ~ Beta(α, α), for every block of a batch (Zhang et al. 2018, equation 1).
 
     A recording that is shorter than its partner ends in nothing but its partner; both are as long as the longer one.
     """
 
-    def join(self, blocks: Blocks, partners: Tensor, share: Shares) -> tuple[Blocks, Shares]:
+    def join(self, blocks: Blocks, drawn: Drawn) -> tuple[Blocks, Shares]:
         """Every block mixed, and the shares as they are."""
+        partners, share = drawn.partners, drawn.share
         lengths = set(self.lengths.values())
         mixed = {name: block if name in lengths else self.mix(name, block, partners, share) for name, block in blocks.items()}
         for name in lengths:

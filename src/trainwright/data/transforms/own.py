@@ -22,6 +22,7 @@ from trainwright.data.transforms import applies_always, on_device, show_transfor
 from trainwright.data.transforms.batch_checks import copy_batch, seed_of
 from trainwright.data.transforms.batches import BatchChain, BatchTransforms, Seed
 from trainwright.data.transforms.parts import change_part
+from trainwright.data.transforms.place import BatchPlace
 
 WHERE = "data.transform"
 
@@ -33,6 +34,11 @@ class OwnTransforms(BatchTransforms):
         chosen = [(n, each) for n, each in enumerate(options) if on_device(each)]
         self.steps = [(getattr(each, "of", "input"), BatchChain([each], f"{WHERE}.{n}")) for n, each in chosen]
         self.makes_shares = any(getattr(each, "classes", None) is not None for _, each in chosen)
+
+    def tell_place(self, place: BatchPlace) -> None:
+        """Tell those that follow the run where the next batch is."""
+        for _, chain in self.steps:
+            chain.tell_place(place)
 
     def in_training(self, batch: Any, seed: Seed) -> Any:
         """The batch of a step under all of them."""

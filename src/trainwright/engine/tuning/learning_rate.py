@@ -86,7 +86,7 @@ def range_test(session: Session, *, low: float = 1e-7, high: float = 10.0, steps
     session.optimizer.learning_rate = low
     for rate, indices in zip(rates, _batches(session), strict=False):
         session.optimizer.base_learning_rate = rate
-        batch = session.parts.for_step(session.train.take(indices), session.epoch, session.batches_seen)
+        batch = session.parts.for_step(session.train.take(indices), session.plan, session.batches_seen)
         train_step(session, batch, 0, rows=len(indices))
         session.position.batches_seen += 1
         losses.append(session.logs.running_loss.means()["loss"])

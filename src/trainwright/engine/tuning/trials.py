@@ -158,7 +158,7 @@ class Bench:
         session = self.session
         synchronise(session.device)
         started = time.perf_counter()
-        batch = session.parts.for_step(session.train.take(indices), session.epoch, session.batches_seen)
+        batch = session.parts.for_step(session.train.take(indices), session.plan, session.batches_seen)
         train_step(session, batch, 0, rows=len(indices))
         session.position.batches_seen += 1
         synchronise(session.device)
