@@ -35,7 +35,9 @@ _PARTS: dict[str, Part] = {
     ),
     "bce_with_logits": Part(f"{_HERE}.binary:BCEWithLogits", of.BCEWithLogitsOptions, "binary cross-entropy of logits", _ALL_CLASSES),
     "bce": Part(f"{_HERE}.binary:BCE", of.BCEOptions, "binary cross-entropy of probabilities"),
-    "asymmetric": Part(f"{_HERE}.asymmetric:Asymmetric", of.AsymmetricOptions, "easy negatives discounted most, of labels or classes", ("category", "set")),
+    "asymmetric": Part(
+        f"{_HERE}.asymmetric:Asymmetric", of.AsymmetricOptions, "labels or classes, easy negatives discounted", ("category", "set")
+    ),
     "multi_label_soft_margin": Part(
         f"{_HERE}.margins:MultiLabelSoftMargin", of.MultiLabelSoftMarginOptions, "binary cross-entropy averaged over labels", ("set",)
     ),

@@ -24,7 +24,7 @@ def is_index(output: Tensor, target: Tensor) -> bool:
 
 
 def one_hot(target: Tensor, classes: int, smoothing: float = 0.0) -> Tensor:
-    """Class numbers `(b)` → the share of each class `(b, c)` in float32: 1 - s + s/C of its own, s/C of the others (Szegedy et al. 2016)."""
+    """Class numbers `(b)` → the share of each class `(b, c)` in float32: 1 - s + s/C of its own, s/C of others (Szegedy et al. 2016)."""
     shares = functional.one_hot(target, classes).float()
     return shares * (1 - smoothing) + smoothing / classes if smoothing else shares
 

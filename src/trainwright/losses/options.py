@@ -256,7 +256,7 @@ class AsymmetricOptions(CriterionOptions):
     detach_weight: bool = False
     """No gradient through the discount."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    """Labels are moved this far towards one half; of one class among several this share of the truth is spread over all (timm's `eps`, 0.1)."""
+    """Labels are moved this far towards one half; of one class among several this share is spread over all (timm's `eps`, 0.1)."""
 
 
 class DiceOptions(CriterionOptions):

@@ -24,7 +24,7 @@ class BatchTransforms:
     """What is done to batches before a step is given them; a system holds it, and the engine calls it."""
 
     by_row: bool = False
-    """Whether each row is given the same whatever rows are beside it and nothing is drawn, so that a process may have some of them alone."""
+    """Whether each row is given the same whatever rows are beside it and nothing is drawn, so that a process may have some of them."""
 
     in_network: bool = False
     """Whether the system itself does what always applies, as a part of its network."""

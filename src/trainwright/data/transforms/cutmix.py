@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import DataError
-from trainwright.data.transforms.joining_options import CutmixOptions
 from trainwright.data.transforms.joining import Blocks, Drawn, Shares, Sharing, along_rows
+from trainwright.data.transforms.joining_options import CutmixOptions
 
 
 class Cutmix(Sharing):

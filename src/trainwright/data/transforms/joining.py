@@ -73,7 +73,7 @@ class Joining:
         axes: Mapping[str, int] | None = None,
         pictures: Iterable[str] = (),
     ) -> None:
-        """Say which blocks are classes, which stay a row's own, which length belongs to which values, where time is, and what pictures are."""
+        """Say which blocks are classes, which stay a row's own, which lengths values have, where time is, and what pictures are."""
         self.pictures = frozenset(pictures)
         self.classes, self.kept = frozenset(classes), frozenset(kept)
         self.lengths, self.axes = dict(lengths or {}), dict(axes or {})

@@ -101,7 +101,11 @@ def _ensure_mixes(options: MixOptions) -> None:
         raise ConfigError("mix has neither mixup nor cutmix", why="both are 0, so that nothing would be mixed", fix=fix)
     if options.minmax is not None and options.minmax[0] >= options.minmax[1]:
         low, high = options.minmax
-        raise ConfigError(f"minmax is {low:g} to {high:g}", why="the smaller share comes first", fix=f"minmax: [{min(low, high):g}, {max(low, high):g}]")
+        raise ConfigError(f"minmax is {low:g} to {high:g}", why="the smaller share comes first", fix="minmax: [0.2, 0.8]")
     if options.smoothing and options.classes is None:
         why = "the loss smooths the truth of a column, mixed or not, in the same way"
-        raise ConfigError("smoothing of mix is of data of one's own with `classes`", why=why, fix="columns.NAME.loss: {type: cross_entropy, label_smoothing: 0.1}")
+        raise ConfigError(
+            "smoothing of mix is of data of one's own with `classes`",
+            why=why,
+            fix="columns.NAME.loss: {type: cross_entropy, label_smoothing: 0.1}",
+        )

@@ -39,7 +39,7 @@ def _below(numbers: Tensor, count: Tensor) -> Tensor:
     return torch.minimum((numbers * count).floor().long(), count - 1)
 
 
-def inside_of(block: Tensor, dims: Sequence[int], spans: Sequence[Span]) -> tuple[Bool[Tensor, "..."], Float[Tensor, " b"]]:
+def inside_of(block: Tensor, dims: Sequence[int], spans: Sequence[Span]) -> tuple[Bool[Tensor, ...], Float[Tensor, " b"]]:
     """Where a block (b, …) lies in the piece of its row, in as many dimensions, and the share of each row that does not (float64, b)."""
     inside = torch.ones((), dtype=torch.bool, device=block.device)
     taken = torch.ones(len(block), dtype=torch.float64, device=block.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainwright.config.part import Part
+from trainwright.domains.images.transforms.policies import PARTS as POLICIES
 
 _HERE = "trainwright.domains.images.transforms"
 
@@ -14,4 +15,5 @@ def _part(path: str, options: str, summary: str) -> Part:
 PARTS: dict[str, Part] = {
     "fit": _part("fit:Fit", "FitOptions", "the whole picture at one size"),
     "store": _part("fit:Store", "StoreOptions", "a smaller picture to keep"),
+    **POLICIES,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ class PictureTransform:
     Its numbers are drawn at once, and always as many: a mask that repeats the draws of its picture meets the same ones.
     """
 
-    numbers: ClassVar[int] = 0
+    numbers: int = 0
     """How many numbers of 0 to 1 it is given for each sample."""
 
     def __init__(self, options: Any) -> None:

@@ -16,5 +16,6 @@ PARTS: dict[str, Part] = {
     "auto_augment": _part("AutoAugment", "a searched pair of operations: original, v0, imagenet, cifar10, svhn …"),
     "three_augment": _part("ThreeAugment", "solarised, gray or blurred (DeiT-III)"),
     "trivial_augment": _part("TrivialAugment", "one operation at a strength that is drawn"),
+    "auto_augmentation": _part("AutoAugmentation", "one of torchvision's policies, by Ludwig's name"),
     "augmix": _part("Augmix", "chains of operations mixed with the picture"),
 }

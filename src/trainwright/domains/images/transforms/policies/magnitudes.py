@@ -1,6 +1,6 @@
 """From a magnitude to the argument of an operation, as timm and as torchvision have it. Imports no torch.
 
-Of timm's operations those whose name ends in `Increasing` change more with a higher level; of the others `Posterize` keeps *fewer* bits at a
+Of timm's operations those whose name ends in `Increasing` change more with a higher level; of the others `Posterize` keeps fewer bits at a
 lower level (none at all below 2.5, which makes a black picture) and the enhancers go one way alone. That is kept, since a string means what
 timm makes of it.
 """
@@ -53,7 +53,7 @@ LEVELS: dict[str, Callable[[float, float], float]] = {
     "Desaturate": lambda level, sign: _between(level, 0.5, 1.0),
     "GaussianBlur": lambda level, sign: _between(level, 0.1, 2.0),
     "GaussianBlurRand": lambda level, sign: _between(level, 0.0, 1.0),
-    **{name: _enhance for name in ("Color", "Contrast", "Brightness", "Sharpness")},
+    **dict.fromkeys(("Color", "Contrast", "Brightness", "Sharpness"), _enhance),
     **{f"{name}Increasing": _enhance_more for name in ("Color", "Contrast", "Brightness", "Sharpness")},
 }
 """Operation → its argument at a level (0 to 10 or `mmax`) with a sign (1 or -1); AutoContrast, Equalize and Invert take none."""

@@ -153,6 +153,10 @@ def _solarize_add(image: Any, add: float) -> Any:
     return image.point(table * len(image.getbands()))
 
 
+def _solarize(image: Any, threshold: float) -> Any:
+    return image.point([level if level < threshold else 255 - level for level in range(256)] * len(image.getbands()))
+
+
 def _posterize(image: Any, bits: float) -> Any:
     kept = (0xFF << (8 - int(bits))) & 0xFF  # no bits at all make a black picture, which Pillow's own function refuses
     return image if bits >= 8 else image.point([level & kept for level in range(256)] * len(image.getbands()))
@@ -167,7 +171,7 @@ COLOURS: dict[str, Callable[[Any, float], Any]] = {
     "Equalize": lambda image, _: ImageOps.equalize(image),
     "Invert": lambda image, _: ImageOps.invert(image),
     "Posterize": _posterize,
-    "Solarize": lambda image, threshold: ImageOps.solarize(image, threshold),
+    "Solarize": _solarize,
     "SolarizeAdd": _solarize_add,
     "Color": _enhancer("Color"),
     "Contrast": _enhancer("Contrast"),

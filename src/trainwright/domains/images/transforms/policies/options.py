@@ -61,9 +61,13 @@ def _refuse_levels(levels: list[int]) -> None:
     raise ConfigError(f"fill has {len(levels)} levels", why="a picture is gray or RGB", fix="give 1 or 3 levels: fill: [124, 116, 104]")
 
 
-def _refuse_both(policy: str, given: list[str]) -> None:
-    what = f"the policy '{policy}' is given with {' and '.join(given)}"
-    raise ConfigError(what, why="a policy of timm says all of it in its string", fix=f"leave {given[0]} out, or the policy")
+def _ensure_one(options: PolicyConfig, numbers: set[str]) -> None:
+    """Raise ConfigError where a string of timm's stands beside numbers of torchvision's."""
+    fields = type(options).model_fields
+    given = sorted(name for name in options.model_fields_set & numbers if getattr(options, name) != fields[name].default)
+    if options.of_timm and given:
+        what = f"timm's policy '{getattr(options, 'policy', '')}' stands beside {' and '.join(given)}, which torchvision's has"
+        raise ConfigError(what, why="the string says all of it", fix=f"leave {' and '.join(given)} out, or the policy")
 
 
 class RandAugmentOptions(PolicyConfig):
@@ -93,20 +97,19 @@ class RandAugmentOptions(PolicyConfig):
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
-        given = sorted(self.model_fields_set & {"num_ops", "magnitude", "num_magnitude_bins"})
-        if self.policy and given and self._differs(given):
-            refusal(_refuse_both)(self.policy, given)
-        if self.magnitude >= self.num_magnitude_bins:
-            refusal(_refuse_bin)(self.magnitude, self.num_magnitude_bins)
+        refusal(_ensure_bins)(self)
         return self
 
-    def _differs(self, given: list[str]) -> bool:
-        return any(getattr(self, name) != type(self).model_fields[name].default for name in given)
 
-
-def _refuse_bin(magnitude: int, bins: int) -> None:
-    what = f"magnitude {magnitude} is none of {bins} bins"
-    raise ConfigError(what, why=f"they are counted from 0 to {bins - 1}", fix=f"write {bins - 1} for the strongest, or more num_magnitude_bins")
+def _ensure_bins(options: RandAugmentOptions) -> None:
+    _ensure_one(options, {"num_ops", "magnitude", "num_magnitude_bins"})
+    bins = options.num_magnitude_bins
+    if options.magnitude >= bins:
+        what, fix = (
+            f"magnitude {options.magnitude} is none of {bins} bins",
+            f"write {bins - 1} for the strongest",
+        )
+        raise ConfigError(what, why=f"they are counted from 0 to {bins - 1}", fix=fix)
 
 
 class AutoAugmentOptions(PolicyConfig):
@@ -181,14 +184,20 @@ class AugmixOptions(PolicyConfig):
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
-        numbers = {"severity", "mixture_width", "chain_depth", "alpha", "all_ops"}
-        given = sorted(name for name in self.model_fields_set & numbers if getattr(self, name) != type(self).model_fields[name].default)
-        if self.policy and given:
-            refusal(_refuse_both)(self.policy, given)
-        if not self.chain_depth:
-            refusal(_refuse_depth)()
+        refusal(_ensure_chains)(self)
         return self
 
 
-def _refuse_depth() -> None:
-    raise ConfigError("a chain of 0 operations leaves every picture as it is", fix="write chain_depth: -1 for 1 to 3, or 1 and more")
+def _ensure_chains(options: AugmixOptions) -> None:
+    _ensure_one(options, {"severity", "mixture_width", "chain_depth", "alpha", "all_ops"})
+    if not options.chain_depth:
+        raise ConfigError("a chain of 0 operations leaves pictures as they are", fix="write chain_depth: -1 for 1 to 3, or 1 and more")
+
+
+class AutoAugmentationOptions(PolicyConfig):
+    """A policy with the numbers of torchvision, by Ludwig's name for it."""
+
+    type: str = "auto_augmentation"
+    main: ClassVar[str] = "method"
+    method: Literal["trivial_augment", "auto_augment", "rand_augment"] = "trivial_augment"
+    """Which: one operation of any strength, a pair that was searched for (imagenet), or two operations at magnitude 9 of 31."""

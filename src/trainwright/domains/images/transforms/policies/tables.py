@@ -241,7 +241,7 @@ POLICIES: dict[str, tuple[Found, ...]] = {
         (("ShearX", 0.7, 2), ("Invert", 0.1, None)),
     ),
 }
-"""Name → sub-policies, one of which is drawn for each picture. `v0` makes black pictures (Posterize at level 2 keeps no bits), as timm's does."""
+"""Name → sub-policies, one of which is drawn for each picture; `v0` makes black pictures (no bits at level 2 of Posterize), as in timm."""
 
 
 def _research(policy: tuple[Found, ...], of: str) -> tuple[Found, ...]:

@@ -21,7 +21,7 @@ IGNORED_BYTE = 255
 
 
 class Policy(PictureTransform):
-    """Operations that follow from the drawn numbers, on a picture `(c, h, w)` uint8 of 1 or 3 channels; masks and boxes follow its geometry."""
+    """Operations that follow from the drawn numbers, on a gray or RGB picture `(c, h, w)` in uint8; masks and boxes follow its geometry."""
 
     def __init__(self, options: PolicyConfig) -> None:
         super().__init__(options)
@@ -74,6 +74,15 @@ class TrivialAugment(Policy):
 
     def planned(self, options: Any) -> Plan:
         return WidePlan(options.num_magnitude_bins, options.resample)
+
+
+class AutoAugmentation(Policy):
+    """One of torchvision's policies, with its numbers."""
+
+    def planned(self, options: Any) -> Plan:
+        if options.method == "auto_augment":
+            return AutoPlan(AutoPolicy("imagenet"), options.resample)
+        return WidePlan(31, options.resample) if options.method == "trivial_augment" else BinnedPlan(2, 9, 31, options.resample)
 
 
 class Augmix(PictureTransform):
