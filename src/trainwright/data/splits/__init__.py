@@ -90,6 +90,8 @@ class ColumnOptions(PartConfig):
     """Its values for test rows."""
     groups: str | None = None
     """A column, such as a patient: values of it whose rows are in two splits are refused."""
+    share: float = Field(default=0, ge=0, lt=0.5)
+    """Where no row is of validation: the share of the training rows that picks the best epoch instead."""
 
 
 class TimeOptions(FractionOptions):

@@ -8,6 +8,7 @@ from trainwright.config.errors import DataError
 from trainwright.data.splits import ColumnOptions
 from trainwright.data.splits.base import NAMES, RowsToDivide, Split, assemble_split, ensure_some_values
 from trainwright.data.splits.groups import groups_of, refuse_divided
+from trainwright.data.splits.strata import joint_strata, spread
 
 
 class ColumnSplit:
@@ -35,8 +36,18 @@ class ColumnSplit:
             groups, absent = groups_of(rows, column)
             ensure_some_values(int((~absent).sum()), column)
             refuse_divided(rows, self.options.column, column, part, groups, "splits", "correct the column, or split by groups: grouped")
+        notes = self._share_training(rows, part)
         by = f", grouped by {self.options.groups}" if self.options.groups else ""
-        return assemble_split(rows.numbers, part, f"by column {self.options.column}{by}")
+        return assemble_split(rows.numbers, part, f"by column {self.options.column}{by}", notes)
+
+    def _share_training(self, rows: RowsToDivide, part: np.ndarray) -> list[str]:
+        """Put a share of the training rows into validation where no row is there; what is said of it."""
+        if not self.options.share or (part == 1).any():
+            return []
+        inside = np.flatnonzero(part == 0)
+        strata, notes = joint_strata(rows, rows.class_targets())
+        part[inside] = spread(strata[inside], [1 - self.options.share, self.options.share, 0.0], rows.generator)
+        return [*notes, f"'{self.options.column}' names no validation rows: a share of the training rows picks the best epoch"]
 
 
 def _fold(value: object) -> str:

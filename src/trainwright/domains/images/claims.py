@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from trainwright.config.domain import Claim
-from trainwright.domains.images.sources.endings import PICTURES, is_litter, is_picture
+from trainwright.domains.images.sources.endings import IMAGES, MASKS, PICTURES, is_litter, is_picture
 
+MOST_BESIDE = 4
+"""Folders up to which `images` and `masks` are no names of classes among others."""
 MOSTLY = 0.95
 """Share of the values of a column of pictures that are named as such."""
 LOOKED_AT = 5000
@@ -33,8 +35,19 @@ def claim_folder(path: Path) -> Claim | None:
         pictures, others = pictures + name.endswith(PICTURES), others + (not name.endswith((*PICTURES, ".txt", ".md", ".json")))
     if not pictures:
         return None
+    if has_masks(path):
+        return Claim(80, "pictures, and masks beside them", "image_masks")
     shown = f"{pictures:,}" if pictures + others < LOOKED_AT else f"{pictures:,} or more"
     return Claim(72 if pictures > 10 * others else 65, f"a folder of pictures, {shown}", "image_folder")
+
+
+def has_masks(path: Path) -> bool:
+    """Whether a folder of pictures and one of masks lie in a folder, or in its folder for training."""
+    for folder in (path, *(path / each for each in ("train", "training"))):
+        names = {each.name.lower() for each in folder.iterdir() if each.is_dir()} if folder.is_dir() else set()
+        if names & set(IMAGES) and names & set(MASKS) and len(names) <= MOST_BESIDE:
+            return True
+    return False
 
 
 def walk(folder: Path, most: int) -> Iterator[str]:

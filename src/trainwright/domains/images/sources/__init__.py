@@ -15,5 +15,6 @@ PARTS: dict[str, Part] = {
     "image_folder": _part(
         "image_folder:ImageFolder", "ImageFolderOptions", "pictures in a folder for each class, split folders above them"
     ),
+    "image_masks": _part("image_masks:ImageMasks", "ImageMasksOptions", "pictures, and their masks in a parallel folder"),
 }
 """Registry name → source."""

@@ -193,12 +193,7 @@ def _refuse_one_class(parts: list[_Part], found: Found, options: ImageFolderOpti
 
 def _told_of_rest(found: Found, given: Mapping[str, str]) -> list[str]:
     """Notes on what lies there and is not read."""
-    notes = []
-    if found.ignored:
-        notes.append(f"{found.ignored:,} hidden files and folders, or such as systems write, are ignored")
-    if found.others:
-        listed = ", ".join(f"{count:,} {ending or 'without an ending'}" for ending, count in found.others.most_common(6))
-        notes.append(f"files that are no pictures are not read: {listed}")
+    notes = told_of_litter(found)
     if found.tables:
         notes.append(
             f"tables beside the pictures are not read: {list_names(found.tables, 3)}; `metadata.csv` with a column `file_name` would be"
@@ -213,6 +208,17 @@ def _told_of_rest(found: Found, given: Mapping[str, str]) -> list[str]:
     empty = [name for name in found.empty if name.count("/") <= bool(given)]
     if empty:
         notes.append(f"folders without a picture are no classes: {list_names(empty)}")
+    return notes
+
+
+def told_of_litter(found: Found) -> list[str]:
+    """Notes on files that are no pictures."""
+    notes = []
+    if found.ignored:
+        notes.append(f"{found.ignored:,} hidden files and folders, or such as systems write, are ignored")
+    if found.others:
+        listed = ", ".join(f"{count:,} {ending or 'without an ending'}" for ending, count in found.others.most_common(6))
+        notes.append(f"files that are no pictures are not read: {listed}")
     return notes
 
 

@@ -13,6 +13,10 @@ LITTER = ("thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r", "__macosx", "@ead
 """What systems write into folders, in small letters; names that begin with a dot are litter too (`.DS_Store`, `._x.jpg`)."""
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 """How tables end that may lie beside pictures."""
+IMAGES = ("images", "image", "imgs", "img", "jpegimages", "photos")
+"""Names of a folder of pictures beside one of masks, in small letters."""
+MASKS = ("masks", "mask", "labels", "annotations", "segmentation", "segmentations", "segmentationclass", "gt")
+"""Names of a folder of masks."""
 
 
 def is_picture(name: str) -> bool:

@@ -9,14 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trainwright.config.errors import DataError
 from trainwright.data.source import TableSource
+from trainwright.data.splits import VALIDATION
 
 READ_WHOLE = 1 << 30
 """Bytes of pictures up to which the sha256 of the data is of what they hold; of more it is of their names and sizes."""
 PIECE = 1 << 16
 UNTOLD: dict[str, object] = {"type": "ignore"}
+
+
+def given_split(splits: pa.Array) -> dict[str, Any]:
+    """`data.split` for a column `split`; with a share of the training rows as validation where no row is of that."""
+    given = {"type": "column", "column": "split"}
+    return given if "validation" in pc.unique(splits).to_pylist() else {**given, "share": VALIDATION}
 
 
 class FolderTable(TableSource):

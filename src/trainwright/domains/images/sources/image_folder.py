@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +12,7 @@ from trainwright.config.errors import DataError, did_you_mean
 from trainwright.data.source import TrainingNote
 from trainwright.domains.images.sources.arranging import Arranged, arrange
 from trainwright.domains.images.sources.duplicates import tell_copies
-from trainwright.domains.images.sources.folder_table import UNTOLD, FolderTable
+from trainwright.domains.images.sources.folder_table import UNTOLD, FolderTable, given_split
 from trainwright.domains.images.sources.metadata import find_metadata, read_metadata
 from trainwright.domains.images.sources.options import ImageFolderOptions
 from trainwright.domains.images.sources.walking import Found, Pictures, find_pictures
@@ -109,7 +110,7 @@ def find_group(options: ImageFolderOptions, named: dict[str, pa.Array]) -> str:
     return options.group or ""
 
 
-def _split(arranged: Arranged, group: str) -> dict[str, str]:
+def _split(arranged: Arranged, group: str) -> dict[str, Any]:
     if arranged.splits is not None:
-        return {"type": "column", "column": "split"}
+        return given_split(arranged.splits)
     return {"type": "grouped", "column": group} if group else {}

@@ -15,7 +15,7 @@ from trainwright.config.errors import DataError, did_you_mean
 from trainwright.data.schemas import common_type
 from trainwright.data.sources.opening import open_source, options_of
 from trainwright.domains.images.sources.arranging import SPLITS
-from trainwright.domains.images.sources.folder_table import UNTOLD
+from trainwright.domains.images.sources.folder_table import UNTOLD, given_split
 from trainwright.domains.images.sources.walking import Found, list_names
 
 NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -35,7 +35,7 @@ class Metadata:
     tables: list[Path]
     targets: list[str] = field(default_factory=list)
     declared: dict[str, dict[str, Any]] = field(default_factory=dict)
-    split: dict[str, str] = field(default_factory=dict)
+    split: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -78,7 +78,7 @@ def read_metadata(found: Found, tables: Sequence[str], memory_limit: int) -> Met
     if len(tables) > 1 and "train" in splits:
         rows = np.repeat(np.arange(len(read)), [each.num_rows for each in read])
         made.columns["split"] = pa.array(splits, pa.string()).take(pa.array(rows))
-        made.declared["split"], made.split = UNTOLD, {"type": "column", "column": "split"}
+        made.declared["split"], made.split = UNTOLD, given_split(made.columns["split"])
     return made
 
 

@@ -44,3 +44,19 @@ class ImageFolderOptions(PartConfig):
     r"""What names of files say: a regular expression whose named groups are columns: `(?P<person>[^_]+)_\d+`."""
     group: str | None = None
     """The column whose pictures are never divided between splits, such as a person."""
+
+
+class ImageMasksOptions(PartConfig):
+    """Pictures and their masks in parallel folders, `images/` and `masks/`, also below or above folders for splits."""
+
+    type: str = "image_masks"
+    path: str
+    """The folder."""
+    images: str | None = None
+    """The name of the folder of pictures; default: `images`, or what else is usual."""
+    masks: str | None = None
+    """The name of the folder of masks; default: `masks`, or what else is usual (`labels`, `annotations`)."""
+    mask_suffix: str = ""
+    """What names of masks have at their end that those of pictures have not: `_mask` for `1.jpg` and `1_mask.png`."""
+    unpaired: Literal["error", "skip"] = "error"
+    """Pictures without a mask and masks without a picture: stop with an `error` that lists both, or `skip` them, which is told."""
