@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from test_image_folder import lay
+
 from trainwright.config.errors import DataError
 from trainwright.domains.images.claims import claims
 from trainwright.domains.images.sources.image_masks import ImageMasks

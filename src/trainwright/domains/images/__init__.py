@@ -6,6 +6,7 @@ from trainwright.config.domain import ColumnKind, Domain
 from trainwright.config.part import Part
 from trainwright.domains.images.models import PARTS as ENCODERS
 from trainwright.domains.images.sources import PARTS as SOURCES
+from trainwright.domains.images.synth import SYNTH
 from trainwright.domains.images.transforms import PARTS as TRANSFORMS
 
 _HERE = "trainwright.domains.images"
@@ -20,6 +21,7 @@ DOMAIN = Domain(
     "Photographs and other pictures, each a column of a table.",
     parts={"source": SOURCES, "transform": TRANSFORMS, "feature": FEATURES, "encoder": ENCODERS},
     columns=COLUMNS,
+    synth=SYNTH,
     claims=f"{_HERE}.claims:claims",
     infers=f"{_HERE}.claims:infers",
     claimed="pictures (.jpg, .png, .webp, .tif, .gif, .bmp)",
