@@ -22,7 +22,7 @@ NOISE = 12.0
 def write_houses(folder: Path, seed: int, options: HousesOptions) -> list[str]:
     """`photos/*.jpg` and `metadata.csv` with file_name, area, distance and price.
 
-    price = 2 area − 6 distance + 60 floors + 0.4 (light of the walls − 150) + noise: the numbers are in the table, the rest is in the picture.
+    price = 2 area − 6 distance + 60 floors + 0.4 (light of the walls − 150) + noise: the rest is in the picture alone.
     """
     (folder / "photos").mkdir(parents=True)
     rows: list[tuple[object, ...]] = [("file_name", "area", "distance", "price")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ def draw_sign(label: str, size: int, person: np.random.Generator, rng: np.random
 def _segments(stroke: list[tuple[float, float]], rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
     """The pieces of a stroke, each point a little off."""
     points = np.array(stroke) + rng.normal(0, 0.05, (len(stroke), 2))
-    return list(zip(points[:-1], points[1:], strict=True))
+    return list(pairwise(points))
 
 
 def _distance(at: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
