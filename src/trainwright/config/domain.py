@@ -27,6 +27,11 @@ class ColumnKind:
     """As an input; or `module:function` of (group, combiner, training rows) that gives options."""
     by_column: bool = False
     """Whether that function looks at each column, so that its answer is not written down for the whole type."""
+    deep: bool = False
+    """Whether its usual encoder is a deep network, after which no members and few layers are wanted."""
+    training: str = ""
+    """As an input, how a model is trained where the configuration says nothing: `module:function` of (group, its encoder's options,
+    training rows) that gives options of `trainer` as a configuration writes them."""
     missing: str = ""
     """What `missing: auto` does, in words, where it does anything."""
     decoder: Chosen = "linear"

@@ -21,7 +21,7 @@ from trainwright.engine.system import Batch, Loss, StepContext
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
 from trainwright.losses.rows import RowLoss
 from trainwright.nn.combiners.auto import choose as choose_combiner
-from trainwright.nn.combiners.auto import choose_beside_recordings, reads_recordings
+from trainwright.nn.combiners.auto import choose_beside_deep, reads_deeply
 from trainwright.nn.encoders.auto import choose as choose_encoder
 from trainwright.nn.encoders.tied import Tied, one_column
 from trainwright.systems.base import System
@@ -262,7 +262,7 @@ def resolve_options(config: SupervisedConfig, spec: DataSpec) -> SupervisedConfi
     """The configuration with what `auto` means for these data: the network stays the same when a later version chooses otherwise."""
     combiner = config.combiner
     if combiner.type == "auto":
-        combiner = choose_beside_recordings() if reads_recordings(spec.inputs) else choose_combiner(spec.rows)
+        combiner = choose_beside_deep(spec.inputs) if reads_deeply(spec.inputs) else choose_combiner(spec.rows)
     encoders = {kind: options for kind, options in config.encoders.items() if options.type != "auto"}
     for group in spec.inputs:
         if group.kind not in encoders and not column_kind(group.kind).by_column:

@@ -15,7 +15,8 @@ from torch import Tensor
 from trainwright.config.errors import ConfigError
 from trainwright.config.trust import reading
 from trainwright.domains.signals.models.ast import AST
-from trainwright.domains.signals.models.ast_weights import fit_positions, name_tensors
+from trainwright.domains.signals.models.ast_weights import fit_positions
+from trainwright.weights.transformer_names import name_tensors
 from trainwright.weights.begun import reports_in
 
 transformers = pytest.importorskip("transformers")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
@@ -68,6 +68,8 @@ class StratifiedOptions(DrawnOptions):
 
 class GroupedOptions(DrawnOptions):
     """Rows at random, with rows of the same group never in two splits."""
+
+    other_words: ClassVar[dict[str, str]] = {"by": "column"}
 
     type: str = "grouped"
     column: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainwright.config.domain import ColumnKind, Domain
 from trainwright.config.part import Part
+from trainwright.domains.images.models import BLOCKS
 from trainwright.domains.images.models import PARTS as ENCODERS
 from trainwright.domains.images.sources import PARTS as SOURCES
 from trainwright.domains.images.synth import SYNTH
@@ -14,12 +15,20 @@ _HERE = "trainwright.domains.images"
 FEATURES: dict[str, Part] = {
     "image": Part(f"{_HERE}.feature:ImageFeature", f"{_HERE}.options:ImageOptions", "a picture for each row"),
 }
-COLUMNS = {"image": ColumnKind(encoder=f"{_HERE}.models.auto:for_images", by_column=True, missing="the mean of each channel")}
+COLUMNS = {
+    "image": ColumnKind(
+        encoder=f"{_HERE}.models.auto:for_images",
+        by_column=True,
+        deep=True,
+        training=f"{_HERE}.training:for_pictures",
+        missing="the mean of each channel",
+    )
+}
 
 DOMAIN = Domain(
     "images",
     "Photographs and other pictures, each a column of a table.",
-    parts={"source": SOURCES, "transform": TRANSFORMS, "feature": FEATURES, "encoder": ENCODERS},
+    parts={"source": SOURCES, "transform": TRANSFORMS, "feature": FEATURES, "encoder": ENCODERS, "block": BLOCKS},
     columns=COLUMNS,
     synth=SYNTH,
     claims=f"{_HERE}.claims:claims",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.domains.tables.prepare import PreparedData
+from trainwright.domains.tables.training import suggest_training
 from trainwright.systems.run_config import Config
 
 
@@ -17,10 +18,12 @@ def resolve_config(config: Config, prepared: PreparedData) -> Config:
     columns = {column.name: column.options for column in prepared.columns if column.role != "ignored"}
     name = config.run.name or default_name(prepared)
     found: dict[str, Any] = {"targets": prepared.targets, "inputs": prepared.inputs, "ignore": ignored, "columns": columns}
-    found |= {"model": resolved_model(config.system.model, prepared.spec)}
+    model = resolved_model(config.system.model, prepared.spec)
+    found |= {"model": model}
     return config.model_copy(
         update={
             "system": config.system.model_copy(update=found),
+            "trainer": suggest_training(config.trainer, model, prepared.spec),
             "run": config.run.model_copy(update={"name": name}),
         }
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from trainwright.config.domains import column_kind
 from trainwright.features.spec import InputGroup
 from trainwright.nn.combiners import AutoCombinerOptions, ConcatOptions, TabMOptions
 from trainwright.nn.combiners.base import Shapes
@@ -21,18 +22,28 @@ def choose(rows: int) -> TabMOptions:
 
 
 BESIDE = 4
-"""Up to so many columns beside recordings, such as age and sex, the recordings are what is read; with more it is a table."""
+"""Up to so many columns beside recordings or pictures, such as age and sex, these are what is read; with more it is a table."""
+JOINED = 64
+"""Width of the layer that joins pictures and the columns beside them."""
 
 
-def reads_recordings(inputs: Sequence[InputGroup]) -> bool:
-    """Whether recordings are most of what is read."""
-    others = sum(len(group.columns) for group in inputs if not group.time_last)
-    return others <= BESIDE and any(group.time_last for group in inputs)
+def reads_deeply(inputs: Sequence[InputGroup]) -> bool:
+    """Whether most of what is read goes through deep networks: recordings, pictures."""
+    others = sum(len(group.columns) for group in inputs if not _is_deep(group))
+    return others <= BESIDE and any(map(_is_deep, inputs))
 
 
-def choose_beside_recordings() -> ConcatOptions:
-    """Groups side by side, and no layer more: networks of recordings are deep themselves, and learn faster without members after them."""
-    return ConcatOptions(depth=0)
+def choose_beside_deep(inputs: Sequence[InputGroup]) -> ConcatOptions:
+    """Groups side by side: deep networks learn faster without members, or more layers, after them.
+
+    One layer joins pictures with columns beside them, so that what a number says may depend on what is seen.
+    """
+    joins = len(inputs) > 1 and any(column_kind(group.kind).deep for group in inputs)
+    return ConcatOptions(depth=1, width=JOINED) if joins else ConcatOptions(depth=0)
+
+
+def _is_deep(group: InputGroup) -> bool:
+    return group.time_last or column_kind(group.kind).deep
 
 
 def automatic(options: AutoCombinerOptions, shapes: Shapes, rows: int) -> TabM:

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from trainwright.config.model import PartConfig
-from trainwright.domains.images.models.options import SmallCNNOptions
+from trainwright.domains.images.models.options import ImageResNetOptions, SmallCNNOptions
+from trainwright.domains.images.models.pictures import shape_of
 from trainwright.features.spec import InputGroup
 
-LEAST = 8
-"""What is left of the shorter side after the last stage but one."""
+MANY_ROWS = 20_000
+"""From so many training rows on, pictures get a residual network of 18 layers."""
+WIDTHS = (32, 64, 128, 256)
+"""Channels of the stages of the small network: more stages where pictures are larger."""
+STEM = 16
+"""Channels of its first convolution with stride 2, for pictures whose shorter side is at least `LARGE`."""
+LARGE = 48
 
 
 def for_images(group: InputGroup, combiner: str, rows: int) -> PartConfig:
     """The options of the encoder that suits the pictures of a group, for a number of training rows."""
-    side = min(group.parts["value"][-2:])
-    stages = 2 if side <= 2 * LEAST else 3 if side < 8 * LEAST else 4
-    return SmallCNNOptions(widths=[32 * 2**each for each in range(stages)])
+    _, _, *size = shape_of(group, "auto")
+    if rows >= MANY_ROWS and min(size) >= 16:
+        return ImageResNetOptions()
+    return small_network(min(size))
+
+
+def small_network(side: int) -> SmallCNNOptions:
+    """A small network for pictures whose shorter side is this: a stem with a stride for large ones, stages until few positions are left."""
+    stem = STEM if side >= LARGE else 0
+    left = side // 2 if stem else side
+    stages = next((number for number in range(1, len(WIDTHS)) if left // 2 ** (number - 1) < 16), len(WIDTHS))
+    return SmallCNNOptions(widths=list(WIDTHS[:stages]), stem=stem)

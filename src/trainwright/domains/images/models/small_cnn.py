@@ -1,35 +1,58 @@
-"""A small convolutional network."""
+"""A small convolutional network (Simonyan & Zisserman 2015, with batch norm)."""
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from trainwright.domains.images.models.options import SmallCNNOptions
-from trainwright.features.spec import InputGroup
+from trainwright.domains.images.models.block_options import SmallCNNOptions
+from trainwright.nn.blocks.given import checked_by
+from trainwright.nn.blocks.residual import draw_convolutions
+from trainwright.nn.blocks.spatial import batch_norm, convolution
+from trainwright.nn.networks.activations import activation as activation_named
 
 
 class SmallCNN(nn.Module):
-    """`[b, columns, c, h, w]` → `[b, 1, width]`: two convolutions a stage, batch norm, ReLU, halved by a maximum, then the mean."""
+    """`[b, channels, h, w]` → `[b, width, …]`: stages of convolution, batch norm and activation, the maximum of 2×2 between them."""
 
-    def __init__(self, options: SmallCNNOptions, group: InputGroup) -> None:
+    @checked_by(SmallCNNOptions)
+    def __init__(
+        self,
+        channels: int = 3,
+        widths: Sequence[int] = (32, 64, 128),
+        convolutions: int = 2,
+        kernel: int = 3,
+        stem: int = 0,
+        activation: str = "relu",
+    ) -> None:
         super().__init__()
-        columns, channels, *_ = group.parts["value"]
-        layers: list[nn.Module] = []
-        before = columns * channels
-        for width in options.widths:
-            for _ in range(2):
-                layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
-                before = width
-            layers.append(nn.MaxPool2d(2, ceil_mode=True))
-        self.layers = nn.Sequential(*layers)
-        self.dropout = nn.Dropout(options.dropout)
-        self.absent = nn.Parameter(torch.zeros(before)) if "missing" in group.parts else None
-        self.tokens, self.width = 1, before
+        self.map_channels = tuple(widths)
+        self.map_strides = tuple((2 if stem else 1) * 2**number for number in range(len(widths)))
+        self.stem = conv_norm(channels, stem, kernel, activation, stride=2) if stem else nn.Identity()
+        self.stages, before = nn.ModuleList(), stem or channels
+        for number, width in enumerate(widths):
+            layers: list[nn.Module] = [nn.MaxPool2d(2, ceil_mode=True)] if number else []
+            layers += [conv_norm(width if each else before, width, kernel, activation) for each in range(convolutions)]
+            self.stages.append(nn.Sequential(*layers))
+            before = width
+        self.width = before
+        draw_convolutions(self)
 
-    def forward(self, parts: dict[str, Tensor]) -> Float[Tensor, "b 1 w"]:
-        x = self.layers(parts["value"].flatten(1, 2)).mean((-2, -1))
-        if self.absent is not None:
-            x = x + parts["missing"].amax(1, keepdim=True) * self.absent
-        return self.dropout(x).unsqueeze(1)
+    def forward_maps(self, x: Float[Tensor, "b c h w"]) -> list[Tensor]:
+        """What each stage gives, the largest map first."""
+        x, maps = self.stem(x), []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b o y x"]:
+        return self.forward_maps(x)[-1]
+
+
+def conv_norm(channels: int, out: int, kernel: int, activation: str, stride: int = 1) -> nn.Sequential:
+    """Convolution, batch norm, activation."""
+    conv = convolution(2, channels, out, kernel, stride=stride, bias=False)
+    return nn.Sequential(conv, batch_norm(2, out), activation_named(activation))
