@@ -2,8 +2,9 @@
 
 A stack is a ModuleList or Sequential whose members, norms aside, are of one class: every member is a layer. Members that are made of
 modules themselves are blocks; only a network without any stack of blocks is cut at plain members (Linear after Linear). What comes before
-the first stack is one layer, what comes after the last one another, and what is between two belongs to the layer before. The members of
-a ModuleDict lie side by side, counted from their ends.
+the first stack is one layer, what comes after the last one another, and what is between two belongs to the layer before. Of a member that
+has a stack itself, a stage, what comes before its first block belongs to that block. The members of a ModuleDict lie side by side, counted
+from their ends.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def _members(module: nn.Module) -> list[nn.Module]:
     return [child for child in module.children() if _has_parameters(child) and not is_norm(child)]
 
 
-def _layers(module: nn.Module, path: str, stacks: set[nn.Module]) -> list[DepthLayer]:
+def _layers(module: nn.Module, path: str, stacks: set[nn.Module], is_stage: bool = False) -> list[DepthLayer]:
     if stacks.isdisjoint(module.modules()):
         return [_whole(module, path)]
     if isinstance(module, nn.ModuleDict):
@@ -81,13 +82,17 @@ def _layers(module: nn.Module, path: str, stacks: set[nn.Module]) -> list[DepthL
     pieces = [ModulePiece([DepthLayer(list(direct), list(direct))])] if direct else []
     for name, child in module.named_children():
         if _has_parameters(child):
-            opens = (module in stacks and not is_norm(child)) or not stacks.isdisjoint(child.modules())
-            pieces.append(ModulePiece(_layers(child, _below(path, name), stacks), opens, is_norm(child)))
-    return _in_sequence(pieces)
+            member = module in stacks and not is_norm(child)
+            opens = member or not stacks.isdisjoint(child.modules())
+            pieces.append(ModulePiece(_layers(child, _below(path, name), stacks, member), opens, is_norm(child)))
+    return _in_sequence(pieces, is_stage)
 
 
-def _in_sequence(pieces: Iterable[ModulePiece]) -> list[DepthLayer]:
-    """Stacks one after another; what is before the first is a layer, what is between joins the one before, what is after is a layer."""
+def _in_sequence(pieces: Iterable[ModulePiece], is_stage: bool) -> list[DepthLayer]:
+    """Stacks one after another; what is before the first is a layer, what is between joins the one before, what is after is a layer.
+
+    Of a stage, what is before the first joins its first layer.
+    """
     found: list[DepthLayer] = []
     between: list[ModulePiece] = []
     for piece in pieces:
@@ -96,6 +101,8 @@ def _in_sequence(pieces: Iterable[ModulePiece]) -> list[DepthLayer]:
             continue
         if found:
             _join(found[-1], between)
+        elif between and is_stage:
+            _join(piece.layers[0], between)
         elif between:
             found.append(_join(DepthLayer(), between))
         found, between = found + piece.layers, []
