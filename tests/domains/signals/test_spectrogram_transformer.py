@@ -16,8 +16,8 @@ from trainwright.config.errors import ConfigError
 from trainwright.config.trust import reading
 from trainwright.domains.signals.models.ast import AST
 from trainwright.domains.signals.models.ast_weights import fit_positions
-from trainwright.weights.transformer_names import name_tensors
 from trainwright.weights.begun import reports_in
+from trainwright.weights.transformer_names import name_tensors
 
 transformers = pytest.importorskip("transformers")
 MELS, FRAMES, DEPTH = 36, 56, 2
