@@ -168,6 +168,14 @@ class TableSource:
         self.notes = [index_note(left_out)] if left_out else []
         return self
 
+    def rename(self, names: Mapping[str, str]) -> TableSource:
+        """The source with columns (name → another) under other names, which is noted."""
+        self.table = self.table.rename_columns([names.get(each, each) for each in self.table.column_names])
+        self.default_targets = [names.get(each, each) for each in self.default_targets]
+        self.declared_columns = {names.get(name, name): options for name, options in self.declared_columns.items()}
+        self.notes += [f"the folder's '{name}' is read as '{other}', as the model calls it" for name, other in names.items()]
+        return self
+
     def with_valueless(self, names: Collection[str]) -> TableSource:
         """The source with those columns of these names that it has no value of: a model may know them from other rows."""
         for name in (each for each in self.valueless if each in names and each not in self.table.column_names):

@@ -35,6 +35,7 @@ from trainwright.features.row_weights import ROW_WEIGHT, in_mean_of, weight_bloc
 from trainwright.features.selecting import select_again
 from trainwright.features.shared_files import describe_shared
 from trainwright.features.spec import DataSpec, InputGroup
+from trainwright.features.standing_in import later_source, stand_in
 from trainwright.features.usual import spec_of
 from trainwright.features.versions import FORMATS, format_of
 from trainwright.features.workers import Workers
@@ -283,11 +284,9 @@ class TableEncoder:
 
     def read(self, data: Any) -> Source:
         """New rows (a source, table, DataFrame, mapping or path), each value read as training read it; raises DataError."""
-        from trainwright.data.sources.later import later_rows
-
         form, options = (self.reading.form, self.reading.options) if self.reading else (None, {})
         inputs = self.selection.columns_under(self.inputs) if self.selection else self.inputs
-        source: Source = data if hasattr(data, "batches") else later_rows(data, form, inputs, options=options)
+        source = stand_in(later_source(data, form, inputs, options), self.inputs, self.targets, self.features)
         if self.reading and self.reading.numbers:
             source = NumberSource(source, self.reading.numbers, decimal_of(source, form), keep_text=True)
         if self.selection:

@@ -36,3 +36,19 @@ def test_a_folder_is_trained_and_another_is_answered(tmp_path: Path) -> None:
     rows = list(csv.DictReader((tmp_path / "out.csv").open()))
     assert [row["file"] for row in rows] == sorted(row["file"] for row in rows) and len(rows) == 6
     assert all(row["label_prediction"] == row["file"].partition("/")[0] for row in rows)
+
+
+def test_a_folder_stands_in_for_the_columns_of_the_table_of_training(tmp_path: Path) -> None:
+    draw_folder(tmp_path / "pictures", 40)
+    lines = [
+        f"pictures/{'left' if number % 2 == 0 else 'right'}/{number}.png,{'left' if number % 2 == 0 else 'right'}" for number in range(40)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["photo,side", *lines]) + "\n")
+    done = trainwright_command("train", "t.csv", "--target", "side", "run.dir=run", "trainer.max_epochs=2", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = trainwright_command("evaluate", "run", "pictures", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "'image' is read as 'photo'" in done.stderr + done.stdout and "'label' is read as 'side'" in done.stderr + done.stdout
+    done = trainwright_command("predict", "run", "pictures/left/0.png", "-o", "one.csv", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [row["file"] for row in csv.DictReader((tmp_path / "one.csv").open())] == ["0.png"]

@@ -52,6 +52,11 @@ class FolderTable(TableSource):
         self.listed_columns = list(paths)
         """Columns whose files were found in the folder, so that nothing has to ask whether they are there."""
 
+    def rename(self, names: Mapping[str, str]) -> FolderTable:
+        super().rename(names)
+        self.listed_columns = [names.get(each, each) for each in self.listed_columns]
+        return self
+
     def fingerprint(self) -> dict[str, Any]:
         """The folder, bytes and rows, and the sha256 of names and contents; of more than a gibibyte of names and sizes, which it says."""
         digest, size = hashlib.sha256(), 0
