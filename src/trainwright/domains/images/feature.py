@@ -15,7 +15,7 @@ from trainwright.config.errors import DataError
 from trainwright.config.model import PartConfig
 from trainwright.data.transforms import NormalizeOptions, on_device
 from trainwright.data.transforms.chain import Chain
-from trainwright.domains.images.augmentation import default_augmentation
+from trainwright.domains.images.augmentation import default_augmentation, of_column
 from trainwright.domains.images.options import ChannelScaleConfig, ImageOptions
 from trainwright.domains.images.preprocessing import Preprocessing
 from trainwright.domains.images.reading.decoding import Reader, probe
@@ -94,7 +94,7 @@ class ImageFeature(FileFeature):
 
         Of what is done with batches, pictures of 0 to 255 come before those that are normalised.
         """
-        asked = [*self.augmentation, *self.config.transform]
+        asked = [*self.augmentation, *of_column(self.config.transform, self.sides)]
         makes = any(getattr(each, "makes_size", False) for each in asked)
         fit = FitOptions(size=self.sides, resize=self.chosen("resize"), crop_pct=self.chosen("crop_pct"), interpolation=self.interpolation)
         before, after = (self.stored(), [fit]) if makes else ([fit], [])
@@ -115,7 +115,7 @@ class ImageFeature(FileFeature):
         if given == "none":
             return []
         chosen = default_augmentation(self.sides) if given == "default" else list(given)
-        return [each.model_copy(update={"applies_in": "train"}) for each in chosen]
+        return [each.model_copy(update={"applies_in": "train"}) for each in of_column(chosen, self.sides)]
 
     def stored(self) -> list[PartConfig]:
         """What gives pictures the size at which they are kept, where they are made smaller."""

@@ -1,59 +1,112 @@
-"""The whole picture at one size, resized by Pillow; its mask by the nearest pixel."""
+"""Pictures of one size, or of one short side: what always applies."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
-import numpy as np
-import torch
-from PIL import Image
 from torch import Tensor
 
-from trainwright.domains.images.transforms.base import PictureTransform
-from trainwright.domains.images.transforms.options import FitOptions, StoreOptions
+from trainwright.config.errors import DataError
+from trainwright.domains.images.transforms import functions
+from trainwright.domains.images.transforms.base import Drawn, PictureTransform, Size, ignored
+from trainwright.domains.images.transforms.masks import pad_mask, resize_mask
+from trainwright.domains.images.transforms.options import FitOptions, PadOptions, ResizeOptions, StoreOptions, sides
+from trainwright.domains.images.transforms.tensors.pieces import center_crop
 
-FILTERS = {
-    "nearest": Image.Resampling.NEAREST,
-    "nearest-exact": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-    "box": Image.Resampling.BOX,
-    "hamming": Image.Resampling.HAMMING,
-}
+
+class Plan(NamedTuple):
+    """How a picture is fitted: made of a size, then cut or filled up around its middle."""
+
+    resized: Size
+    final: Size
+
+
+def plan_fit(size: Size, wanted: Size, resize: str = "crop", crop_pct: float = 1.0) -> Plan:
+    """How a picture of a size (height, width) gets another one, as timm evaluates: by `crop`, `stretch` (squash) or `pad` (border)."""
+    target = math.floor(wanted[0] / crop_pct), math.floor(wanted[1] / crop_pct)
+    if resize == "stretch":
+        return Plan(target, wanted)
+    if resize == "crop" and wanted[0] == wanted[1]:
+        return Plan(shorter(size, target[0]), wanted)
+    ratios = size[0] / target[0], size[1] / target[1]
+    ratio = min(ratios) if resize == "crop" else max(ratios)
+    return Plan((max(round(size[0] / ratio), 1), max(round(size[1] / ratio), 1)), wanted)
+
+
+def shorter(size: Size, side: int, limit: int | None = None) -> Size:
+    """A size with this short side, its long one cut off to whole pixels and at most `limit`, as torchvision computes it."""
+    short, long = min(size), max(size)
+    found = side, max(int(side * long / short), 1)
+    if limit is not None and found[1] > limit:
+        found = max(int(limit * found[0] / found[1]), 1), limit
+    return found if size[0] <= size[1] else (found[1], found[0])
 
 
 class Fit(PictureTransform):
-    """`(c, h, w)` → `(c, *size)`: nothing is done to what has that size."""
+    """`(c, h, w)` → `(c, *size)`: nothing is done to what has that size, such as what a random crop made of it."""
 
-    options: FitOptions
+    def __init__(self, options: FitOptions) -> None:
+        super().__init__(options)
+        self.size, self.crop_pct = sides(options.size), options.crop_pct
 
-    def picture(self, picture: Tensor, drawn: Sequence[float]) -> Tensor:
-        return self._fit(picture, self.options.interpolation, self.options.fill)
+    def picture(self, picture: Tensor, drawn: Drawn) -> Tensor:
+        plan = self._plan(picture)
+        found = functions.resize(picture, plan.resized, self.options.interpolation)
+        return found if plan.resized == plan.final else center_crop(found, plan.final, fill_of(self.options.fill, picture))
 
-    def mask(self, mask: Tensor, drawn: Sequence[float]) -> Tensor:
-        return self._fit(mask.unsqueeze(0), "nearest-exact", 255).squeeze(0)
+    def mask(self, mask: Tensor, drawn: Drawn) -> Tensor:
+        plan = self._plan(mask)
+        return center_crop(resize_mask(mask, plan.resized)[None], plan.final, ignored(mask))[0]
 
-    def _fit(self, sample: Tensor, interpolation: str, fill: int) -> Tensor:
-        height, width = self.options.size
-        if tuple(sample.shape[-2:]) == (height, width):
-            return sample
-        resize = self.options.resize
-        if resize == "stretch":
-            return resize_pixels(sample, height, width, interpolation)
-        rows, columns = sample.shape[-2:]
-        if resize == "pad":
-            scale = min(height / rows, width / columns)
-            found = resize_pixels(sample, max(round(rows * scale), 1), max(round(columns * scale), 1), interpolation)
-            top, left = (height - found.shape[-2]) // 2, (width - found.shape[-1]) // 2
-            filled = sample.new_full((sample.shape[0], height, width), fill)
-            filled[:, top : top + found.shape[-2], left : left + found.shape[-1]] = found
-            return filled
-        wanted = int(height / self.options.crop_pct), int(width / self.options.crop_pct)
-        scale = max(wanted[0] / rows, wanted[1] / columns)
-        found = resize_pixels(sample, max(round(rows * scale), height), max(round(columns * scale), width), interpolation)
-        top, left = round((found.shape[-2] - height) / 2), round((found.shape[-1] - width) / 2)
-        return found[:, top : top + height, left : left + width]
+    def boxes(self, boxes: Tensor, size: Size, drawn: Drawn) -> Tensor:
+        if size == self.size:
+            return boxes
+        plan = plan_fit(size, self.size, self.options.resize, self.crop_pct)
+        (height, width), (rows, columns) = plan.resized, size
+        down, across = offset(height, plan.final[0]), offset(width, plan.final[1])
+        return boxes * boxes.new_tensor([width / columns, height / rows] * 2) - boxes.new_tensor([across, down] * 2)
+
+    def size_after(self, size: Size, drawn: Drawn) -> Size:
+        return self.size
+
+    def _plan(self, picture: Tensor) -> Plan:
+        size = picture.shape[-2], picture.shape[-1]
+        return Plan(size, size) if size == self.size else plan_fit(size, self.size, self.options.resize, self.crop_pct)
+
+
+def offset(there: int, wanted: int) -> int:
+    """Where the middle of a line begins; below 0 where it is filled up."""
+    return round((there - wanted) / 2) if there >= wanted else -((wanted - there) // 2)
+
+
+class Resize(PictureTransform):
+    """`(c, h, w)` → another size, known from its own."""
+
+    options: ResizeOptions
+
+    def picture(self, picture: Tensor, drawn: Drawn) -> Tensor:
+        size = self.size_after((picture.shape[-2], picture.shape[-1]), drawn)
+        found: Tensor = functions.resize(picture, size, self.options.interpolation, self.options.antialias)
+        return found
+
+    def mask(self, mask: Tensor, drawn: Drawn) -> Tensor:
+        return resize_mask(mask, self.size_after((mask.shape[0], mask.shape[1]), drawn))
+
+    def boxes(self, boxes: Tensor, size: Size, drawn: Drawn) -> Tensor:
+        height, width = self.size_after(size, drawn)
+        return boxes * boxes.new_tensor([width / size[1], height / size[0]] * 2)
+
+    def size_after(self, size: Size, drawn: Drawn) -> Size:
+        wanted, limit = self.options.size, self.options.max_size
+        if isinstance(wanted, list):
+            return wanted[0], wanted[1]
+        if wanted is not None:
+            return shorter(size, wanted, limit)
+        limit = limit or max(size)
+        found = limit, max(int(limit * min(size) / max(size)), 1)
+        return found if size[0] >= size[1] else (found[1], found[0])
 
 
 class Store(PictureTransform):
@@ -61,23 +114,59 @@ class Store(PictureTransform):
 
     options: StoreOptions
 
-    def picture(self, picture: Tensor, drawn: Sequence[float]) -> Tensor:
-        return resize_pixels(picture, *self._sides(picture), self.options.interpolation)
+    def picture(self, picture: Tensor, drawn: Drawn) -> Tensor:
+        size = self.size_after((picture.shape[-2], picture.shape[-1]), drawn)
+        found: Tensor = functions.resize(picture, size, self.options.interpolation)
+        return found
 
-    def mask(self, mask: Tensor, drawn: Sequence[float]) -> Tensor:
-        return resize_pixels(mask.unsqueeze(0), *self._sides(mask), "nearest-exact").squeeze(0)
+    def mask(self, mask: Tensor, drawn: Drawn) -> Tensor:
+        return resize_mask(mask, self.size_after((mask.shape[0], mask.shape[1]), drawn))
 
-    def _sides(self, sample: Tensor) -> tuple[int, int]:
-        height, width = sample.shape[-2:]
-        scale = min(self.options.size / min(height, width), 1.0)
-        return max(round(height * scale), 1), max(round(width * scale), 1)
+    def boxes(self, boxes: Tensor, size: Size, drawn: Drawn) -> Tensor:
+        height, width = self.size_after(size, drawn)
+        return boxes * boxes.new_tensor([width / size[1], height / size[0]] * 2)
+
+    def size_after(self, size: Size, drawn: Drawn) -> Size:
+        return size if min(size) <= self.options.size else shorter(size, self.options.size)
 
 
-def resize_pixels(sample: Tensor, height: int, width: int, interpolation: str) -> Tensor:
-    """uint8 `(c, h, w)` → `(c, height, width)`, antialiased as Pillow does it."""
-    if tuple(sample.shape[-2:]) == (height, width):
-        return sample
-    array = sample.numpy()
-    planes = [Image.fromarray(array[0])] if len(array) == 1 else [Image.fromarray(np.ascontiguousarray(array.transpose(1, 2, 0)))]
-    found = np.asarray(planes[0].resize((width, height), FILTERS[interpolation]))
-    return torch.from_numpy(found[None].copy() if found.ndim == 2 else np.ascontiguousarray(found.transpose(2, 0, 1)))
+class Pad(PictureTransform):
+    """A border around `(c, h, w)`."""
+
+    def __init__(self, options: PadOptions) -> None:
+        super().__init__(options)
+        given: Sequence[int] = [options.padding] * 4 if isinstance(options.padding, int) else options.padding
+        self.padding = (given[0], given[1], given[0], given[1]) if len(given) == 2 else (given[0], given[1], given[2], given[3])
+
+    def picture(self, picture: Tensor, drawn: Drawn) -> Tensor:
+        mode = self.options.padding_mode
+        self._check_mirror((picture.shape[-2], picture.shape[-1]), mode)
+        found: Tensor = functions.pad(picture, self.padding, mode, fill_of(self.options.fill, picture))
+        return found
+
+    def mask(self, mask: Tensor, drawn: Drawn) -> Tensor:
+        return pad_mask(mask, self.padding)
+
+    def boxes(self, boxes: Tensor, size: Size, drawn: Drawn) -> Tensor:
+        return boxes + boxes.new_tensor([self.padding[0], self.padding[1]] * 2)
+
+    def size_after(self, size: Size, drawn: Drawn) -> Size:
+        left, top, right, bottom = self.padding
+        return size[0] + top + bottom, size[1] + left + right
+
+    def _check_mirror(self, size: Size, mode: str) -> None:
+        left, top, right, bottom = self.padding
+        room = size[0] - (mode == "reflect"), size[1] - (mode == "reflect")
+        if mode in ("reflect", "symmetric") and (max(top, bottom) > room[0] or max(left, right) > room[1]):
+            what = f"a mirrored border of {max(self.padding)} pixels is wider than a picture of {size[0]}×{size[1]}"
+            raise DataError(what, where="pad", fix="make the border narrower, or set padding_mode: edge")
+
+
+def fill_of(fill: float | Sequence[float], picture: Tensor) -> list[float]:
+    """A colour of 0 to 255 for each channel of a picture, in its own range. Raises DataError where it has other channels."""
+    channels = picture.shape[-3]
+    numbers = list(fill) if isinstance(fill, Sequence) else [fill] * channels
+    if len(numbers) != channels:
+        what = f"fill has {len(numbers)} numbers and the picture {channels} channel{'s' if channels > 1 else ''}"
+        raise DataError(what, fix="give one number for all channels, or one for each")
+    return [each / 255 for each in numbers] if picture.is_floating_point() else [float(each) for each in numbers]

@@ -1,0 +1,53 @@
+"""Masks `(h, w)` of whole numbers moved as their pictures are, by the nearest pixel; where there is no picture they are ignored."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from trainwright.domains.images.transforms import tensors
+from trainwright.domains.images.transforms.base import Size, ignored
+from trainwright.domains.images.transforms.matrices import Matrix
+
+
+def resize_mask(mask: Tensor, size: Size) -> Tensor:
+    """At another size: of each pixel the one whose middle is nearest to its own (torch's nearest-exact)."""
+    if tuple(mask.shape) == size:
+        return mask
+    down, across = (nearest(there, wanted) for there, wanted in zip(mask.shape, size, strict=True))
+    return mask.index_select(0, down).index_select(1, across)
+
+
+def nearest(there: int, wanted: int) -> Tensor:
+    """The places, of `there` pixels in a line, of those that `wanted` ones are taken from."""
+    return ((torch.arange(wanted) + 0.5) * (there / wanted)).long().clamp_max(there - 1)
+
+
+def crop_mask(mask: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
+    """A piece; what lies outside is ignored."""
+    return tensors.crop(mask[None], top, left, height, width, ignored(mask))[0]
+
+
+def pad_mask(mask: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
+    """A border (left, top, right, bottom) that is ignored, whatever is in that of the picture."""
+    return tensors.pad(mask[None], padding, "constant", ignored(mask))[0]
+
+
+def warp_mask(mask: Tensor, matrix: Matrix, size: Size | None = None) -> Tensor:
+    """Taken from where a matrix says, of pixels from the upper left."""
+    height, width = size or (mask.shape[0], mask.shape[1])
+    return _by_pillow(mask, (width, height), Image.Transform.AFFINE, matrix)
+
+
+def perspective_mask(mask: Tensor, numbers: list[float]) -> Tensor:
+    """Seen from another side: by the eight numbers that its picture is."""
+    return _by_pillow(mask, (mask.shape[1], mask.shape[0]), Image.Transform.PERSPECTIVE, numbers)
+
+
+def _by_pillow(mask: Tensor, size: tuple[int, int], way: Image.Transform, numbers: Matrix | list[float]) -> Tensor:
+    kind = np.uint8 if mask.dtype == torch.uint8 else np.int32
+    image = Image.fromarray(np.ascontiguousarray(mask.numpy().astype(kind)))
+    found = image.transform(size, way, numbers, Image.Resampling.NEAREST, fillcolor=ignored(mask))
+    return torch.from_numpy(np.array(found)).to(mask.dtype)
