@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from trainwright.config.model import PartConfig
 from trainwright.domains.images.transforms.color_options import ColorJitterOptions
@@ -33,16 +32,6 @@ def default_augmentation(sides: Sequence[int]) -> list[PartConfig]:
 
 
 def of_column(chain: Sequence[PartConfig], sides: Sequence[int]) -> list[PartConfig]:
-    """A chain for pictures of a column: what makes a size makes that of the column where it says none, and crops of one number are
-    square, which of other arrays would cut the last dimension alone."""
-    return [_for_size(each, list(sides)) for each in chain]
-
-
-def _for_size(options: PartConfig, sides: list[int]) -> PartConfig:
-    chosen: Any = options
-    size = getattr(chosen, "size", sides)
-    if size is None and chosen.type == "random_resized_crop":
-        return chosen.model_copy(update={"size": sides})
-    if isinstance(size, int) and chosen.type in ("random_crop", "center_crop") and chosen.dims is None:
-        return chosen.model_copy(update={"size": [size, size]})
-    return options
+    """A chain for pictures of a column: random crops make the size of the column where they say none."""
+    lacking = [each.type == "random_resized_crop" and getattr(each, "size", None) is None for each in chain]
+    return [each.model_copy(update={"size": list(sides)}) if lacks else each for each, lacks in zip(chain, lacking, strict=True)]

@@ -19,13 +19,16 @@ from trainwright.domains.images.transforms.color_options import (
     RandomBlurOptions,
     RandomPhotometricDistortOptions,
 )
+from trainwright.domains.images.transforms.tensors.colors import adjust_at_once
 
 Step = tuple[str, float]
 """A function of colours by its name, and its factor."""
 
 
 def in_turn(picture: Tensor, steps: Sequence[Step]) -> Tensor:
-    """A picture changed by some functions of colours, one after the other; by Pillow it is handed over once."""
+    """A picture changed by some functions of colours, one after the other: as one matrix, unless hues turn."""
+    if len(picture) in (1, 3) and all(name != "adjust_hue" for name, _ in steps):
+        return adjust_at_once(picture, steps) if steps else picture
     return torch.as_tensor(functions.adjust_in_turn(picture, steps))
 
 

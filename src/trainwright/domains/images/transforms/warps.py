@@ -19,8 +19,7 @@ from trainwright.domains.images.transforms.geometry_options import (
 )
 from trainwright.domains.images.transforms.masks import perspective_mask, warp_mask
 from trainwright.domains.images.transforms.matrices import Matrix, from_corner, inverse_affine, inverted, perspective_of, rotated_size
-from trainwright.domains.images.transforms.tensors.values import Kind
-from trainwright.domains.images.transforms.tensors.warping import sample
+from trainwright.domains.images.transforms.tensors.warping import smooth_warp
 
 Affine = tuple[float, tuple[float, float], float, tuple[float, float]]
 """Degrees clockwise, pixels along (x, y), how many times as large, and degrees of shear along (x, y)."""
@@ -79,9 +78,11 @@ class RandomAffine(Sometimes):
         return from_corner(inverse_affine(*self.numbers_of(size, drawn)), size, size)
 
     def change(self, picture: Tensor, drawn: Drawn) -> Tensor:
-        numbers = self.numbers_of((picture.shape[-2], picture.shape[-1]), drawn)
-        found: Tensor = functions.affine(picture, *numbers, self.options.interpolation, fill_of(self.options.fill, picture))
-        return found
+        size, fill = (picture.shape[-2], picture.shape[-1]), fill_of(self.options.fill, picture)
+        matrix = inverse_affine(*self.numbers_of(size, drawn))
+        if self.options.interpolation == "bilinear":
+            return smooth_warp(picture, [matrix], fill)
+        return torch.as_tensor(functions.by_matrix(picture, matrix, self.options.interpolation, fill))
 
     def change_mask(self, mask: Tensor, drawn: Drawn) -> Tensor:
         return warp_mask(mask, self.matrix((mask.shape[0], mask.shape[1]), drawn))
@@ -135,17 +136,9 @@ class RandomRotation(Sometimes):
 
 def warp_rows(batch: Tensor, matrices: Sequence[Matrix], interpolation: str, fill: Sequence[float]) -> Tensor:
     """float `(rows, c, h, w)`, each row sampled where its own matrix says, of places counted from the middle."""
-    grids = tensor_grids(torch.tensor(matrices, dtype=batch.dtype).to(batch.device, non_blocking=True), batch.shape[-2], batch.shape[-1])
-    return sample(batch, grids, interpolation, fill)
-
-
-def tensor_grids(matrices: Tensor, rows: int, columns: int) -> Tensor:
-    """`(n, 6)` → where each pixel comes from `(n, rows, columns, 2)`, −1 to 1."""
-    kind: Kind = {"dtype": matrices.dtype, "device": matrices.device}
-    x = torch.arange(columns, **kind) + 0.5 - 0.5 * columns
-    y = (torch.arange(rows, **kind) + 0.5 - 0.5 * rows)[:, None]
-    a, b, c, d, e, f = matrices.view(-1, 6, 1, 1).unbind(1)
-    return torch.stack([(a * x + b * y + c) / (0.5 * columns), (d * x + e * y + f) / (0.5 * rows)], dim=-1)
+    if interpolation == "bilinear":
+        return smooth_warp(batch, matrices, fill)
+    return torch.cat([tensors.by_matrix(each[None], one, interpolation, fill) for each, one in zip(batch, matrices, strict=True)])
 
 
 class RandomPerspective(Sometimes):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import DataError
-from trainwright.domains.images.transforms.tensors.values import Kind, cut_off, in_floats, to_dtype
+from trainwright.domains.images.transforms.tensors.values import Kind, cut_off, in_floats, largest, to_dtype
 
 LUMA = (0.2989, 0.587, 0.114)
 """How much red, green and blue add to gray (ITU-R BT.601, to four digits as torchvision has it)."""
@@ -93,6 +93,39 @@ def adjust_in_turn(picture: Tensor, steps: Sequence[tuple[str, float]]) -> Tenso
     for name, factor in steps:
         picture = by_name[name](picture, factor)
     return picture
+
+
+def adjust_at_once(picture: Tensor, steps: Sequence[tuple[str, float]]) -> Tensor:
+    """A single picture `(1 or 3, h, w)` under brightness, contrast and saturation, one after the other, as one matrix of its colours.
+
+    All three are linear, and the mean gray of what was changed follows from the means of the channels. What is brighter than white in
+    between is not cut off, and nothing is rounded before the end.
+    """
+    numbers = in_floats(picture).reshape(len(picture), -1)
+    rows = _colors_after(steps, numbers.mean(1).tolist() if any(name == "adjust_contrast" for name, _ in steps) else [0.0] * len(picture))
+    if not picture.is_floating_point():
+        rows = [[*row[:-1], row[-1] + 0.5] for row in rows]  # so that cutting fractions off rounds
+    change = numbers.new_tensor(rows)
+    found = torch.addmm(change[:, -1:], change[:, :-1], numbers).clamp_(0, largest(picture))
+    return found.to(picture.dtype).view(picture.shape)
+
+
+def _colors_after(steps: Sequence[tuple[str, float]], means: Sequence[float]) -> list[list[float]]:
+    """Of each channel what it takes of each and what is added, for pictures whose channels have such means."""
+    channels = len(means)
+    luma = LUMA if channels == 3 else (1.0,)
+    rows = [[float(one == other) for other in range(channels)] + [0.0] for one in range(channels)]
+    for name, factor in steps:
+        gray = [sum(share * row[at] for share, row in zip(luma, rows, strict=True)) for at in range(channels + 1)]
+        if name == "adjust_saturation" and channels == 1:
+            continue
+        rows = [[factor * each for each in row] for row in rows]
+        if name == "adjust_contrast":
+            rest = (1 - factor) * (sum(share * mean for share, mean in zip(gray, means, strict=False)) + gray[-1])
+            rows = [[*row[:-1], row[-1] + rest] for row in rows]
+        elif name == "adjust_saturation":
+            rows = [[each + (1 - factor) * share for each, share in zip(row, gray, strict=True)] for row in rows]
+    return rows
 
 
 def adjust_gamma(picture: Tensor, gamma: float, gain: float = 1.0) -> Tensor:
