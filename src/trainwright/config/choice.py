@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig
-from trainwright.config.registry import canonical_name, options_class, tell_alias
+from trainwright.config.registry import canonical_name, divide_member, options_class, tell_alias
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,13 @@ def choose(kind: str, value: Any) -> Any:
     if not isinstance(value.get("type"), str):
         raise PydanticCustomError("no_type", "{what}", {"what": "", "kind": kind, "given": value.get("type")})
     try:
+        member = divide_member(kind, value["type"])[1]
         options = options_class(kind, value["type"])
         name = canonical_name(kind, value["type"])
         tell_alias(kind, value["type"])
     except ConfigError as error:
         raise PydanticCustomError("unknown_part", "{what}", {"what": error.what, "fix": error.fix, "why": error.why}) from error
-    return options.model_validate({_as_option(key): each for key, each in {**value, "type": name}.items()})
+    return options.model_validate({_as_option(key): each for key, each in {**member, **value, "type": name}.items()})
 
 
 def _as_option(key: Any) -> Any:

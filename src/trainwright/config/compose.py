@@ -17,7 +17,7 @@ from trainwright.config.loading import is_old_form, load_values, read_file
 from trainwright.config.model import ConfigModel
 from trainwright.config.places import KeyPath, Node, Place, is_expression, node_of, parse_path, spell_key
 from trainwright.config.reading import literal
-from trainwright.config.short_forms import write_out
+from trainwright.config.short_forms import name_encoder, name_encoder_of, write_out
 from trainwright.config.structure import Section, field_structure
 from trainwright.config.trust import name_own, reading, received_folder
 
@@ -95,7 +95,7 @@ def compose(
     problems: list[RequestError] = []
     top = Section(model)
     if config is None or isinstance(config, Mapping):
-        root = canonical_keys(node_of(config or {}, Place("config")), top, problems)
+        root = canonical_keys(name_encoder_of(node_of(config or {}, Place("config"))), top, problems)
     else:
         root = _read_with_bases(Path(config), top, files, problems, ())
     composed = Composed(root, model, files, problems)
@@ -103,7 +103,7 @@ def compose(
         for step in (_environment_steps(model, environment), _override_steps(overrides)):
             for layer, make in step:
                 try:
-                    each = make()
+                    each = _written_out(make())
                     assign(root, each.path, each.value.in_layer(len(files) + layer), top)
                 except ConfigError as error:
                     composed.problems.append(error)
@@ -132,6 +132,12 @@ Step = tuple[int, Callable[[], Assignment]]
 
 def _override_steps(overrides: Iterable[str | Assignment]) -> list[Step]:
     return [(2, partial(override, each) if isinstance(each, str) else partial(_itself, each)) for each in overrides]
+
+
+def _written_out(each: Assignment) -> Assignment:
+    """`model=timm/resnet18` as the option of the encoder that it is."""
+    found = name_encoder(each.value) if each.path == ("model",) else None
+    return each if found is None else Assignment(*found)
 
 
 def _itself(each: Assignment) -> Assignment:
@@ -178,7 +184,7 @@ def _read_with_bases(path: Path, top: Section, files: list[Path], problems: list
 
 
 def _merge_layers(path: Path, top: Section, files: list[Path], problems: list[RequestError], chain: tuple[Path, ...]) -> Node:
-    own = canonical_keys(read_file(path, problems), top, problems)
+    own = canonical_keys(name_encoder_of(read_file(path, problems)), top, problems)
     base = own.value.pop("base", None)
     chain = (*chain, path.resolve())
     merged: Node | None = None

@@ -20,8 +20,8 @@ from trainwright.config.nested import config_object, options_from_config
 from trainwright.config.part import KINDS, OWN_KINDS, RENAMED_KINDS, Part
 
 __all__ = [
-    "KINDS", "OWN_KINDS", "RENAMED_KINDS", "Part", "aliases", "as_asked", "build", "canonical_name", "check_target", "known_parts", "load",
-    "options_class", "options_of_class", "parts", "registered_name", "tell_alias",
+    "KINDS", "OWN_KINDS", "RENAMED_KINDS", "Part", "aliases", "as_asked", "build", "canonical_name", "check_target", "divide_member",
+    "known_parts", "load", "options_class", "options_of_class", "parts", "registered_name", "tell_alias",
 ]  # fmt: skip
 
 
@@ -46,6 +46,7 @@ def registered_name(kind: str, name: str) -> str:
     find_name = getattr(importlib.import_module(KINDS[kind]), "find_name", None) if kind in KINDS else None
     name = name if find_name is None else find_name(name)
     table = known_parts(kind)
+    name = divide_member(kind, name)[0]
     found = name if name in table else ""
     if not found and name.replace("-", "_").isidentifier():
         found = next((each for each in table if each.replace("-", "_") == name.replace("-", "_")), "")
@@ -64,6 +65,16 @@ def registered_name(kind: str, name: str) -> str:
     if kind == "model" and name.replace("-", "_") in parts("block"):
         fix = f"it is a block, a node of a graph: model: {{type: graph, nodes: [{{type: {name}, …}}]}}"
     raise ConfigError(f"unknown {kind} type '{name}'", fix=fix)
+
+
+def divide_member(kind: str, name: str) -> tuple[str, dict[str, str]]:
+    """`timm/resnet18` as the part `timm` and the option that `resnet18` is of it; any other name as it is."""
+    family, slash, member = name.partition("/")
+    if not slash or not family.isidentifier() or kind not in KINDS:
+        return name, {}
+    table = known_parts(kind)
+    option = _of_part(kind, family, lambda part: getattr(part.config, "member", "")) if family in table else ""
+    return (family, {option: member}) if option else (name, {})
 
 
 def tell_alias(kind: str, name: str) -> None:

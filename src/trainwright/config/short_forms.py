@@ -5,8 +5,8 @@ from __future__ import annotations
 from trainwright.config.errors import ConfigError, RequestError
 from trainwright.config.layers import assign, merge
 from trainwright.config.model import ConfigModel
-from trainwright.config.places import Node
-from trainwright.config.registry import options_class, parts
+from trainwright.config.places import KeyPath, Node
+from trainwright.config.registry import divide_member, options_class, parts
 from trainwright.config.structure import Section, below
 
 ONE_FORM = "a file has either `system:` or `model:` at the top"
@@ -20,6 +20,7 @@ def write_out(root: Node, model: type[ConfigModel], problems: list[RequestError]
     if not model.short or not isinstance(root.value, dict):
         return ()
     system = root.value.get("system")
+    _begin_encoder(root)
     kind = _system_of(root, model)
     given = _take_given(root, model.short.get(kind, _every_name(model)), _words_of(kind), problems)
     if system is not None and _has_name(system):
@@ -30,6 +31,54 @@ def write_out(root: Node, model: type[ConfigModel], problems: list[RequestError]
     short = Node({"type": Node(kind, place), **given}, place)
     root.value["system"] = short if system is None else merge(short, system, below(Section(model), "system"))
     return tuple(given)
+
+
+def name_encoder(value: Node) -> tuple[KeyPath, Node] | None:
+    """`model: timm/resnet18` as the encoder of the type of column that it reads, and where that stands; None for any other model."""
+    name = value if isinstance(value.value, str) else value.under("type")
+    if name is None or not isinstance(name.value, str) or "/" not in name.value:
+        return None
+    family, member = divide_member("encoder", name.value)
+    if not member:
+        return None
+    rest = {key: each for key, each in value.value.items() if key != "type"} if isinstance(value.value, dict) else {}
+    made = {"type": family, **member}
+    options = {**{key: Node(each, name.place, name.key, name.layer) for key, each in made.items()}, **rest}
+    kind = getattr(options_class("encoder", family), "for_columns", "")
+    return ("model", "encoders", kind), Node(options, value.place, value.key, value.layer)
+
+
+def name_encoder_of(root: Node) -> Node:
+    """A file or mapping whose `model` is the name of an encoder, with that written out."""
+    model = root.value.get("model") if isinstance(root.value, dict) else None
+    found = None if model is None else name_encoder(model)
+    if model is not None and found is not None:
+        root.value["model"] = nested(found[0][1:], found[1])
+    return root
+
+
+def nested(path: KeyPath, value: Node) -> Node:
+    """The value below these keys, each in a mapping of its own."""
+    for key in reversed(path):
+        value = Node({str(key): value}, value.place, value.key, value.layer)
+    return value
+
+
+def _begin_encoder(root: Node) -> None:
+    """Give `weights` at the top to the encoder that `model` names, where it is the only one of its kind."""
+    encoders = root.value["model"].under("encoders") if "model" in root.value else None
+    if "weights" not in root.value or encoders is None or not isinstance(encoders.value, dict):
+        return
+    able = [each for each in encoders.value.values() if isinstance(each.value, dict) and _has_members(each)]
+    if len(able) == 1 and "weights" not in able[0].value:
+        able[0].value["weights"] = root.value.pop("weights")
+
+
+def _has_members(encoder: Node) -> bool:
+    """Whether an encoder is one of a library's, by name."""
+    kind = encoder.under("type")
+    name = kind.value if kind is not None else ""
+    return isinstance(name, str) and name in parts("encoder") and bool(getattr(options_class("encoder", name), "member", ""))
 
 
 def _system_of(root: Node, model: type[ConfigModel]) -> str:

@@ -32,8 +32,6 @@ SYSTEM, AVERAGED, STATE = "system.safetensors", "evaluated.safetensors", "traine
 SUBMODULE = re.compile(r"\w+(\.\w+)*")
 FRAGMENT = re.compile(r"sha256=([0-9a-fA-F]{64})(?::(\w+(?:\.\w+)*))?")
 
-WeightSource = str | os.PathLike[str] | Mapping[str, Tensor]
-
 
 @dataclass(frozen=True)
 class Weights:
@@ -46,6 +44,9 @@ class Weights:
     notes: list[str] = field(default_factory=list)
     architecture: str = ""
     """What the source says they are of."""
+
+
+WeightSource = str | os.PathLike[str] | Mapping[str, Tensor] | Weights
 
 
 def split_source(source: str) -> tuple[str, str]:
@@ -68,6 +69,8 @@ def read_weights(
     `state_dict` chooses one of several in a file; `download` allows a name on a hub, or an address without a sha256, to be fetched. Raises
     ConfigError when there is no such source or reading it would run code, RunError when it is damaged or a download fails.
     """
+    if isinstance(source, Weights):
+        return source, ""
     if isinstance(source, Mapping):
         return Weights("the mapping given", _tensors_of(source)), ""
     if not isinstance(source, str | os.PathLike):

@@ -19,6 +19,7 @@ from trainwright.optim.schedules.options import (
     ProductOptions,
     ScheduleOptions,
     StepOptions,
+    TanhOptions,
     WsdOptions,
 )
 
@@ -28,9 +29,10 @@ HERE = "trainwright.optim.schedules"
 
 PARTS: dict[str, Part] = {
     "constant": Part(f"{HERE}.constant:Constant", ConstantOptions, "the same throughout"),
-    "cosine": Part(f"{HERE}.cosine:Cosine", CosineOptions, "half a cosine to the end of the run, or several"),
+    "cosine": Part(f"{HERE}.cyclic:Cosine", CosineOptions, "half a cosine to the end of the run, or several"),
     "linear": Part(f"{HERE}.linear:Linear", LinearOptions, "a straight line to the end of the run"),
-    "polynomial": Part(f"{HERE}.polynomial:Polynomial", PolynomialOptions, "a power of what is left of the run"),
+    "polynomial": Part(f"{HERE}.cyclic:Polynomial", PolynomialOptions, "a power of what is left of the run"),
+    "tanh": Part(f"{HERE}.cyclic:Tanh", TanhOptions, "a hyperbolic tangent: high for long, then a steep fall"),
     "step": Part(f"{HERE}.step:Step", StepOptions, "falls by a factor at intervals"),
     "multi_step": Part(f"{HERE}.multi_step:MultiStep", MultiStepOptions, "falls by a factor at milestones"),
     "exponential": Part(f"{HERE}.exponential:Exponential", ExponentialOptions, "falls by the same ratio at every step"),
@@ -43,3 +45,11 @@ PARTS: dict[str, Part] = {
     "chained": Part(f"{HERE}.chained:Chained", ChainedOptions, "schedules one after the other"),
     "product": Part(f"{HERE}.product:Product", ProductOptions, "schedules multiplied with each other"),
 }
+
+ALIASES = {"poly": "polynomial", "multistep": "multi_step", "rsqrt": "inverse_sqrt", "none": "constant"}
+"""What timm calls schedules → their names here."""
+
+
+def find_name(name: str) -> str:
+    """The name here of a schedule that is called something else elsewhere; any other name as it is."""
+    return ALIASES.get(name.lower().replace("-", "_"), name)

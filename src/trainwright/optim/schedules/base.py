@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from trainwright.config.durations import Duration
 from trainwright.config.errors import ConfigError
-from trainwright.optim.schedules.options import FallingOptions, FlooredOptions, ScheduleOptions
+from trainwright.optim.schedules.noise import Noise
+from trainwright.optim.schedules.options import FallingOptions, FlooredOptions, NoiseOptions, ScheduleOptions
 from trainwright.optim.schedules.warmup import WarmUp
 
 
@@ -89,17 +90,34 @@ class PureSchedule:
     metric: str | None = None
     """The metric to be heard by `observe`; None for the monitored one."""
 
+    leads_to_shape = False
+    """Whether a warm-up that is no prefix rises to what the schedule then says, in place of 1."""
+
     def __init__(self, options: ScheduleOptions, extent: Extent) -> None:
         self.extent = extent
         self.prefix = _warm_up(options, extent)
         self.warmup, self.fading = self.prefix.steps, options.warmup_decay
+        self.begins = self.warmup if options.warmup_prefix else 0
+        """The step at which the schedule itself begins."""
         self.held = extent.steps_per_epoch if options.per == "epoch" else 1
+        self.noise = None if options.noise is None else _noise(options.noise, extent)
 
     def factor(self, step: int) -> float:
         """The multiplier at `step`, also beyond the end of the run; with `per: epoch` that of the epoch's first step."""
         step -= step % self.held
-        value = self.prefix.factor(step) if step < self.warmup else self.shape(step - self.warmup)
-        return value * (1 - self.fading ** (step + 1)) if self.fading else value
+        value = self.shape(step - self.begins) if step >= self.warmup else self.rise(step)
+        value = value * (1 - self.fading ** (step + 1)) if self.fading else value
+        return value if self.noise is None else value * self.noise.factor(step, step // self.held)
+
+    def rise(self, step: int) -> float:
+        """The multiplier within the warm-up."""
+        if self.begins or not self.leads_to_shape:
+            return self.prefix.factor(step)
+        return self.prefix.factor(step, self.shape(self.warmup))
+
+    def rest(self) -> int:
+        """Steps of the run that the schedule itself has; raises ConfigError where only a time limits the run."""
+        return self.extent.total() - self.begins
 
     def shape(self, step: int) -> float:
         """The multiplier at `step` after the warm-up."""
@@ -130,7 +148,7 @@ class FallingSchedule(FlooredSchedule):
 
     def __init__(self, options: FallingOptions, extent: Extent) -> None:
         super().__init__(options, extent)
-        self.length = extent.total() - self.warmup if options.length is None else extent.at_least_one(options.length, "length")
+        self.length = self.rest() if options.length is None else extent.at_least_one(options.length, "length")
 
     def shape(self, step: int) -> float:
         """From 1 to the floor as `left` goes from 1 to 0; the floor after `length` steps."""
@@ -141,6 +159,11 @@ class FallingSchedule(FlooredSchedule):
     def left(self, done: float) -> float:
         """How much of the way down is left when the share `done` of the length is over."""
         raise NotImplementedError
+
+
+def _noise(options: NoiseOptions, extent: Extent) -> Noise:
+    begin = extent.in_steps(options.begin, "noise.begin")
+    return Noise(options, begin, None if options.end is None else extent.in_steps(options.end, "noise.end"), extent.where)
 
 
 def _warm_up(options: ScheduleOptions, extent: Extent) -> WarmUp:

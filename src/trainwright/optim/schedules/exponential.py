@@ -13,7 +13,7 @@ class Exponential(FlooredSchedule):
         super().__init__(options, extent)
         every = extent.at_least_one(options.every, "every")
         # `1 run` is what the warm-up left of it, so that the run ends at `factor`.
-        self.every = max(every - self.warmup, 1) if options.every.kind == "run" and options.every.value == 1 else every
+        self.every = max(every - self.begins, 1) if options.every.kind == "run" and options.every.value == 1 else every
         self.by = options.factor
 
     def shape(self, step: int) -> float:

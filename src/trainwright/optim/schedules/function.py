@@ -21,7 +21,7 @@ class Lambda(PureSchedule):
         self.path, self.function = options.function, found_at(options.function)[0]
         self.takes_epoch = _takes_two(self.function)
         self.refusal: type[TrainwrightError] = ConfigError
-        for step in (0, max((extent.steps or 1) - 1 - self.warmup, 0)):
+        for step in (0, max((extent.steps or 1) - 1 - self.begins, 0)):
             self.shape(step)
         self.refusal = TrainwrightError  # from here on it is a run that fails, not a request that was wrong
 

@@ -32,4 +32,4 @@ class MultiStep(FlooredSchedule):
 
     def shape(self, step: int) -> float:
         """The multiplier `step` updates after the warm-up."""
-        return max(self.by ** bisect_right(self.milestones, step + self.warmup), self.floor)
+        return max(self.by ** bisect_right(self.milestones, step + self.begins), self.floor)

@@ -15,10 +15,26 @@ from trainwright.config.model import ConfigModel, PartConfig, as_refusal, refusa
 NONE = Duration(0, "steps")
 
 
+class NoiseOptions(ConfigModel):
+    """Normal noise on the learning rate, drawn anew whenever it changes, as a share of it (timm's `lr_noise`)."""
+
+    begin: Duration = NONE
+    """From when on."""
+    end: Duration | None = None
+    """Until when; without it, to the end of the run."""
+    limit: float = Field(default=0.67, gt=0, lt=1)
+    """What lies beyond this share is drawn again."""
+    std: float = Field(default=1.0, gt=0)
+    """Deviation of the noise before it is limited."""
+    seed: int = Field(default=42, ge=0)
+    """Seed of the draw of epoch or step 0; each later one has one more."""
+
+
 class ScheduleOptions(PartConfig):
     """What every schedule has: how the learning rate rises before the schedule begins, and how often it changes."""
 
     alternatives: ClassVar[tuple[tuple[str, ...], ...]] = (("warmup_from", "warmup_learning_rate"),)
+    other_words: ClassVar[dict[str, str]] = {"warmup_lr": "warmup_learning_rate"}
 
     warmup: Duration = NONE
     """Rise before the schedule begins (`100 steps`, `1 epoch`, `0.05 run`); the schedule takes the steps that are left."""
@@ -28,10 +44,14 @@ class ScheduleOptions(PartConfig):
     """The same as a rate, for example 1e-5."""
     warmup_shape: Literal["linear", "exponential"] = "linear"
     """Equal differences, or equal ratios, from step to step of the warm-up."""
+    warmup_prefix: bool = True
+    """Whether the schedule begins after the warm-up; `false`: it begins with the run, and the warm-up leads into it (timm's default)."""
     warmup_decay: float = Field(default=0.0, ge=0, lt=1)
     """Multiply all by 1 − warmup_decay^(step + 1): a warm-up that fades (0.99 takes some 500 steps), for the whole run."""
     per: Literal["step", "epoch"] = "step"
     """Whether the learning rate changes at every step, or keeps within an epoch the value its first step has."""
+    noise: NoiseOptions | None = None
+    """Noise on the learning rate: `{begin: 0.4 run, limit: 0.67}`."""
 
     @model_validator(mode="after")
     def _warmup_is_one(self) -> ScheduleOptions:
@@ -48,6 +68,7 @@ class FlooredOptions(ScheduleOptions):
     """A schedule that does not fall below a floor."""
 
     alternatives: ClassVar[tuple[tuple[str, ...], ...]] = (*ScheduleOptions.alternatives, ("floor", "min_learning_rate"))
+    other_words: ClassVar[dict[str, str]] = {**ScheduleOptions.other_words, "min_lr": "min_learning_rate", "lr_min": "min_learning_rate"}
 
     floor: float | None = Field(default=None, ge=0, le=1)
     """Share of the base learning rate below which it does not fall (default 0)."""
@@ -78,20 +99,17 @@ class LinearOptions(FallingOptions):
     type: str = "linear"
 
 
-class PolynomialOptions(FallingOptions):
-    """(1 − t/T)^power of the way from the base learning rate to the floor."""
-
-    type: str = "polynomial"
-    power: float = Field(default=2.0, gt=0)
-    """1 is a straight line; above 1 falls early, below 1 falls late."""
-
-
-class CosineOptions(FallingOptions):
-    """Half a cosine from the base learning rate to the floor, on request several times (Loshchilov and Hutter 2017)."""
+class CyclicOptions(FallingOptions):
+    """A schedule that falls once, or on request several times."""
 
     alternatives: ClassVar[tuple[tuple[str, ...], ...]] = (*FallingOptions.alternatives, ("cycle", "length"))
+    other_words: ClassVar[dict[str, str]] = {
+        **FallingOptions.other_words,
+        "cycle_limit": "cycles",
+        "cycle_mul": "cycle_growth",
+        "cycle_decay": "cycle_peak",
+    }
 
-    type: str = "cosine"
     cycles: int | None = Field(default=None, ge=1)
     """How many times it falls and starts again; they fill the length (default 1), or follow each other when `cycle` is given."""
     cycle: Duration | None = None
@@ -100,14 +118,48 @@ class CosineOptions(FallingOptions):
     """Length of each cycle over that of the one before."""
     cycle_peak: float = Field(default=1.0, gt=0, le=1)
     """Start of each cycle over that of the one before."""
+    k_decay: float = Field(default=1.0, gt=0)
+    """Power of the share of a cycle that is over: above 1 it stays high for longer (Zhang and Li 2020, k-decay)."""
 
     _cycle = field_validator("cycle")(above_zero)
+
+
+class PolynomialOptions(CyclicOptions):
+    """(1 − t/T)^power of the way from the base learning rate to the floor."""
+
+    type: str = "polynomial"
+    power: float = Field(default=2.0, gt=0)
+    """1 is a straight line; above 1 falls early, below 1 falls late."""
+
+
+class CosineOptions(CyclicOptions):
+    """Half a cosine from the base learning rate to the floor, on request several times (Loshchilov and Hutter 2017)."""
+
+    type: str = "cosine"
+
+
+class TanhOptions(CyclicOptions):
+    """A hyperbolic tangent from the base learning rate to the floor: high for long, then a steep fall (Hsueh et al. 2019)."""
+
+    type: str = "tanh"
+    lower: float = -7.0
+    """Where on the tangent it begins; it is at the base learning rate only as far as tanh is at −1 there."""
+    upper: float = 3.0
+    """Where it ends."""
+    other_words: ClassVar[dict[str, str]] = {**CyclicOptions.other_words, "lb": "lower", "ub": "upper"}
+
+    @model_validator(mode="after")
+    def _rises(self) -> TanhOptions:
+        if self.lower >= self.upper:
+            raise as_refusal(ConfigError(f"lower is {self.lower:g} and upper {self.upper:g}", fix="lower is the smaller one: -7 and 3"))
+        return self
 
 
 class StepOptions(FlooredOptions):
     """Multiplied by `factor` at every whole multiple of `every`."""
 
     type: str = "step"
+    other_words: ClassVar[dict[str, str]] = {**FlooredOptions.other_words, "decay_rate": "factor"}
     every: Duration = Duration(30, "epochs")
     """How often the learning rate falls."""
     factor: float = Field(default=0.1, gt=0, le=1)
@@ -118,6 +170,7 @@ class MultiStepOptions(FlooredOptions):
     """Multiplied by `factor` at each milestone."""
 
     type: str = "multi_step"
+    other_words: ClassVar[dict[str, str]] = {**FlooredOptions.other_words, "decay_rate": "factor"}
     milestones: list[Duration] = Field(min_length=1)
     """Where it falls, counted from the start of the run (`[30 epochs, 60 epochs]`)."""
     factor: float = Field(default=0.1, gt=0, le=1)
@@ -204,6 +257,7 @@ class PlateauOptions(FlooredOptions):
     """Multiplied by `factor` when a metric has not improved for `patience` evaluations."""
 
     type: str = "plateau"
+    other_words: ClassVar[dict[str, str]] = {**FlooredOptions.other_words, "decay_rate": "factor", "threshold": "min_delta"}
     metric: str | None = None
     """What is watched: `loss`, `accuracy`, `target.metric`, `train/loss`. Without it, the monitored metric (`trainer.monitor`)."""
     mode: Literal["auto", "min", "max"] = "auto"

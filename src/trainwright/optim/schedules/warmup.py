@@ -14,11 +14,11 @@ class WarmUp:
     """None begins one part above zero: 1 / (steps + 1)."""
     shape: str = "linear"
 
-    def factor(self, step: int) -> float:
-        """The multiplier at `step`, below `steps`."""
+    def factor(self, step: int, end: float = 1.0) -> float:
+        """The multiplier at `step`, below `steps`, on the way to `end`."""
         if self.shape == "exponential":
             start = 1 / (self.steps + 1) if self.start is None else self.start
-            return start ** (1 - step / self.steps)
+            return float(start ** (1 - step / self.steps)) * end
         if self.start is None:
-            return (step + 1) / (self.steps + 1)
-        return self.start + (1 - self.start) * step / self.steps
+            return (step + 1) / (self.steps + 1) * end
+        return self.start + (end - self.start) * step / self.steps

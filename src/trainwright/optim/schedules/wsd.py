@@ -15,9 +15,9 @@ class Wsd(FlooredSchedule):
     def __init__(self, options: WsdOptions, extent: Extent) -> None:
         super().__init__(options, extent)
         self.decay, self.decay_shape = extent.at_least_one(options.decay, "decay"), options.decay_shape
-        self.stable = extent.total("decay") - self.warmup - self.decay
+        self.stable = extent.total("decay") - self.begins - self.decay
         if self.stable < 0:
-            why = f"{self.warmup} + {self.decay} steps in a run of {extent.steps}"
+            why = f"{self.begins} + {self.decay} steps in a run of {extent.steps}"
             fix = "shorten one of them, or train longer"
             raise ConfigError("warm-up and decay are longer than the run", where=f"{extent.where}.decay", why=why, fix=fix)
 
