@@ -22,6 +22,11 @@ $(VENV)/installed-dev: $(VENV)/made pyproject.toml constraints.txt
 	$(INSTALL) -e '.[dev]'
 	@touch $@ $(VENV)/installed
 
+# timm and the torchvision that it imports lie beside the environment: one that was built for another torch breaks what imports it.
+$(VENV)/timm: $(VENV)/installed-dev
+	$(INSTALL) --no-deps --target $(VENV)/timm timm torchvision
+	@touch $@
+
 demo: $(VENV)/installed
 	$(BIN)/trainwright train builtin:breast_cancer
 
@@ -33,7 +38,7 @@ demo-signals: $(VENV)/installed
 demo-ranks: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.demo_ranks
 
-test: $(VENV)/installed-dev lint types
+test: $(VENV)/installed-dev $(VENV)/timm lint types
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 nightly: $(VENV)/installed-dev

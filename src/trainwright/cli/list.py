@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainwright.cli.parser import Parser
 from trainwright.cli.style import bold, two_columns, wrap
@@ -13,6 +13,7 @@ from trainwright.config.domain import NAMED
 from trainwright.config.domains import OURS, owner, package_of, register
 from trainwright.config.errors import RequestError, did_you_mean
 from trainwright.config.options import options_of
+from trainwright.config.part import load_named
 from trainwright.config.registry import KINDS, RENAMED_KINDS, aliases, options_class, parts, registered_name
 
 if TYPE_CHECKING:
@@ -29,7 +30,14 @@ def run(words: Sequence[str]) -> int:
     kind = _singular(kind)
     for each in register().warnings():
         print(f"warning: {each}", file=sys.stderr)
-    if arguments.json:
+    listed = library_of(kind, name)
+    if not listed and (arguments.pattern or arguments.pretrained):
+        given = "--pretrained" if arguments.pretrained else f"'{arguments.pattern}'"
+        fix = f"name a library: trainwright list model.{' or model.'.join(libraries())} 'resnet*' --pretrained"
+        raise RequestError(f"{given} chooses among the models of a library", where="trainwright list", fix=fix)
+    if listed:
+        print(library_models(name, listed, arguments))
+    elif arguments.json:
         print(json.dumps(as_data(kind, name), indent=2, ensure_ascii=False))
     elif kind == DOMAIN:
         print(one_domain(name) if dot else all_domains())
@@ -64,6 +72,25 @@ def _origin(kind: str, name: str) -> str:
     """`(domain sounds)` for a part of an installed package."""
     found = owner(kind, name)
     return f" (domain {found})" if found and package_of(found) != OURS else ""
+
+
+def libraries() -> list[str]:
+    """Encoders that are models of a library, each by its name there."""
+    return [name for name in parts("encoder") if getattr(options_class("encoder", name), "listed", "")]
+
+
+def library_of(kind: str, name: str) -> str:
+    """The function that lists the models of `model.NAME`; empty where that is no library."""
+    return getattr(options_class("encoder", name), "listed", "") if kind == "model" and name in parts("encoder") else ""
+
+
+def library_models(library: str, listed: str, arguments: Any) -> str:
+    """The names of a library's models, one a line."""
+    found = load_named(listed)(arguments.pattern or "", arguments.pretrained)
+    if arguments.json:
+        return json.dumps(found, indent=2)
+    tell = f"{len(found):,} models; train one: model={library}/{found[0]}; its options: trainwright list encoder.{library}"
+    return "\n".join([*found, "", tell])
 
 
 def all_domains() -> str:
@@ -147,15 +174,18 @@ def parser() -> Parser:
     made = Parser(
         "list",
         "Show the kinds of parts a configuration can name, the parts of a kind, or the options of one part (type, default, meaning).",
-        "[KIND | KIND.NAME] [--json]",
+        "[KIND | KIND.NAME | model.LIBRARY [PATTERN] [--pretrained]] [--json]",
         [
             "trainwright list",
             "trainwright list encoder",
             "trainwright list encoder.piecewise_linear",
             "trainwright list domain",
             "trainwright list optimizer.torch.optim.RMSprop",
+            "trainwright list model.timm 'resnet*' --pretrained",
         ],
     )
     made.add_argument("what", metavar="KIND", nargs="?", help="a kind, or KIND.NAME, or KIND.import.path.Class")
+    made.add_argument("pattern", metavar="PATTERN", nargs="?", help="of a library's models, those that fit: 'resnet*'")
+    made.add_argument("--pretrained", action="store_true", help="of a library's models, those with published weights, by their tags")
     made.add_argument("--json", action="store_true", help="print JSON")
     return made

@@ -18,6 +18,7 @@ from trainwright.config.own_code import at_own_line
 from trainwright.config.received import ask_for_right, lacks_right
 from trainwright.config.torch_names import LISTED
 from trainwright.config.trust import ask, is_inside, is_named
+from trainwright.config.vision_libraries import GUARDED, import_guarded, is_installed
 
 folders: ContextVar[tuple[Path, ...]] = ContextVar("folders", default=())
 """Where files and packages named in a config are looked for, after the working directory."""
@@ -140,6 +141,7 @@ def _import_dotted(name: str) -> Any:
 
 def _exists(module: str, name: str) -> bool:
     _add_to_path()
+    _import_guarded(module)
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError as error:
@@ -152,7 +154,15 @@ def _exists(module: str, name: str) -> bool:
 
 def _module(module: str, name: str) -> Any:
     _add_to_path()
+    _import_guarded(module)
     return _import_file(lambda: importlib.import_module(module), name)
+
+
+def _import_guarded(module: str) -> None:
+    """timm and torchvision, where they are named and are there, in the one place that knows what may be wrong with them."""
+    top = module.partition(".")[0]
+    if top in GUARDED and is_installed(top):
+        import_guarded(top)
 
 
 def _add_to_path() -> None:

@@ -6,6 +6,7 @@ from trainwright.config.domain import ColumnKind, Domain
 from trainwright.config.part import Part
 from trainwright.domains.images.models import BLOCKS
 from trainwright.domains.images.models import PARTS as ENCODERS
+from trainwright.domains.images.models.libraries import PARTS as OF_LIBRARIES
 from trainwright.domains.images.sources import PARTS as SOURCES
 from trainwright.domains.images.synth import SYNTH
 from trainwright.domains.images.transforms import PARTS as TRANSFORMS
@@ -28,7 +29,13 @@ COLUMNS = {
 DOMAIN = Domain(
     "images",
     "Photographs and other pictures, each a column of a table.",
-    parts={"source": SOURCES, "transform": TRANSFORMS, "feature": FEATURES, "encoder": ENCODERS, "block": BLOCKS},
+    parts={
+        "source": SOURCES,
+        "transform": TRANSFORMS,
+        "feature": FEATURES,
+        "encoder": {**ENCODERS, **OF_LIBRARIES},
+        "block": BLOCKS,
+    },
     columns=COLUMNS,
     synth=SYNTH,
     claims=f"{_HERE}.claims:claims",

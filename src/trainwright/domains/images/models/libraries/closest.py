@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from trainwright.config.errors import FOREIGN
-from trainwright.domains.images.models.libraries.importing import import_timm
+from trainwright.config.vision_libraries import import_timm
 
 Shapes = Mapping[str, tuple[int, ...]]
 SECONDS = 20.0

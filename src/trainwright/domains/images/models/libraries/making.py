@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from trainwright.config.errors import FOREIGN, ConfigError
-from trainwright.domains.images.models.libraries.importing import import_timm, import_torchvision
+from trainwright.config.vision_libraries import import_timm
 from trainwright.domains.images.models.libraries.network import TimmMaps, TimmNetwork, TorchvisionNetwork
 from trainwright.domains.images.models.libraries.options import TimmOptions, TorchvisionOptions
-from trainwright.domains.images.models.libraries.records import check_name, closest, record_of
+from trainwright.domains.images.models.libraries.records import check_name, closest, record_of, torchvision_names
 from trainwright.features.spec import InputGroup
 
 Make = Callable[[int, int, int], nn.Module]
@@ -47,10 +47,9 @@ def timm_network(options: TimmOptions) -> Make:
 
 def torchvision_network(options: TorchvisionOptions) -> Make:
     """The same of a model of torchvision, whose last layer is taken off, and whose first one is made for the channels."""
-    import_torchvision()
-    from torchvision import models  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    names = torchvision_names()
+    from torchvision import models
 
-    names = models.list_models(module=models)
     if options.name not in names:
         what = f"torchvision has no model '{options.name}' of whole pictures"
         raise ConfigError(what, where="encoder.name", fix=closest(options.name, names, "torchvision"))

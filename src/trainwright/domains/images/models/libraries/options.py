@@ -33,6 +33,8 @@ class LibraryOptions(PartConfig):
     """The option that `FAMILY/NAME` gives."""
     for_columns: ClassVar[str] = "image"
     """The type of column that `model: FAMILY/NAME` is the encoder of."""
+    listed: ClassVar[str] = ""
+    """The function of (pattern, whether with weights alone) that gives the names there are."""
 
     type: str
     name: str = Field(min_length=1)
@@ -54,6 +56,8 @@ class TimmOptions(LibraryOptions):
         "gp": "global_pool",
         "model": "name",
     }
+
+    listed: ClassVar[str] = "trainwright.domains.images.models.libraries.records:list_names"
 
     type: str = "timm"
     name: str = Field(min_length=1)
@@ -108,6 +112,8 @@ class TimmOptions(LibraryOptions):
 
 class TorchvisionOptions(LibraryOptions):
     """A model of torchvision by the name of its function; its classification models, each with its head left out."""
+
+    listed: ClassVar[str] = "trainwright.domains.images.models.libraries.records:list_torchvision"
 
     type: str = "torchvision"
     name: str = Field(min_length=1)

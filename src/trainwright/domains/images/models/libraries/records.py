@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
-from trainwright.config.errors import ConfigError, nearest
-from trainwright.domains.images.models.libraries.importing import import_timm
+from trainwright.config.errors import ConfigError, RequestError, nearest
+from trainwright.config.vision_libraries import import_timm, import_torchvision
 from trainwright.domains.images.preprocessing import Preprocessing, Resize
 
 MODES: dict[str, Resize] = {"center": "crop", "squash": "stretch", "border": "pad"}
@@ -76,4 +76,25 @@ def list_names(pattern: str = "", pretrained: bool = False) -> list[str]:
     """The models of timm that fit a pattern (`resnet*`), with the tags of their weights where those alone are asked for."""
     timm = import_timm()
     names = timm.list_pretrained() if pretrained else timm.list_models()
-    return [each for each in names if not pattern or fnmatchcase(each, pattern) or fnmatchcase(each.partition(".")[0], pattern)]
+    return _fitting(names, pattern, "timm")
+
+
+def list_torchvision(pattern: str = "", pretrained: bool = False) -> list[str]:
+    """The models of whole pictures of torchvision that fit a pattern; all of them have weights."""
+    return _fitting(torchvision_names(), pattern, "torchvision")
+
+
+def torchvision_names() -> list[str]:
+    """The models of whole pictures that torchvision has; the detection and segmentation ones are no encoders."""
+    import_torchvision()
+    from torchvision import models
+
+    return list(models.list_models(module=models))
+
+
+def _fitting(names: Sequence[str], pattern: str, library: str) -> list[str]:
+    found = [each for each in names if not pattern or fnmatchcase(each, pattern) or fnmatchcase(each.partition(".")[0], pattern)]
+    if not found:
+        fix = closest(pattern.strip("*?"), names, library)
+        raise RequestError(f"no model of {library} fits '{pattern}'", where=f"trainwright list model.{library}", fix=fix)
+    return found

@@ -44,10 +44,12 @@ def begin_network(network: Any, options: LibraryOptions) -> WeightReport | None:
             partial=True,
             renames=found.renames,
             adapt=found.adapt or False,
-            least=max(found.least, LEAST),
+            least=_least(found),
         )
     except ConfigError as error:
-        raise _another(error, weights, kept, network.model, options) from error
+        raise _another(error.why, weights, kept, network.model, options) from error
+    if _is_another(report, _least(found), pruned=getattr(options, "features_only", False)):
+        raise _another("", weights, kept, network.model, options)
     for line in heads:
         report.notes.append(line)
         log.info("%s", line)
@@ -56,6 +58,18 @@ def begin_network(network: Any, options: LibraryOptions) -> WeightReport | None:
 
 LEAST = 0.9
 """The share of a model's tensors that weights of its architecture fill, heads and stems aside."""
+
+
+def _least(found: WeightsOptions) -> float:
+    """The share that must fit: what a person said, or nearly all."""
+    return found.least if "least" in found.model_fields_set else LEAST
+
+
+def _is_another(report: WeightReport, least: float, pruned: bool) -> bool:
+    """Whether one side is a part of the other, as a resnet18 fits into a resnet34; of a pruned model the file may have more."""
+    lost = len(report.missing) + len(report.dropped)
+    fitting, more = len(report.loaded), 0 if pruned else len(report.unexpected)
+    return fitting < least * (fitting + lost) or fitting < least * (fitting + more)
 
 
 def starting_weights(options: LibraryOptions) -> WeightsOptions | None:
@@ -95,7 +109,7 @@ def _unwrapped(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _another(error: ConfigError, weights: Weights, kept: Mapping[str, Tensor], model: nn.Module, options: LibraryOptions) -> ConfigError:
+def _another(why: str, weights: Weights, kept: Mapping[str, Tensor], model: nn.Module, options: LibraryOptions) -> ConfigError:
     """The refusal with the first keys that do not fit, and the architecture that they do."""
     own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     theirs = {name: tuple(value.shape) for name, value in kept.items()}
@@ -104,6 +118,6 @@ def _another(error: ConfigError, weights: Weights, kept: Mapping[str, Tensor], m
     wrong += [f"{name} {own[name]} here, nothing there" for name in own if name not in theirs]
     nearest = closest_model({name: tuple(value.shape) for name, value in weights.tensors.items()}, options.name)
     fix = f"name that model: {options.type}/{nearest}" if nearest else "use the model that they were made with, or map its names: renames"
-    why = "; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else "")
+    told = "; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else "")
     close = f"; the closest architecture is {nearest}" if nearest else ""
-    return ConfigError(f"these weights are not of {options.name}{close}", where=weights.where, why=why or error.why, fix=fix)
+    return ConfigError(f"these weights are not of {options.name}{close}", where=weights.where, why=told or why, fix=fix)

@@ -1,4 +1,7 @@
-"""timm and torchvision, imported in one place, when something of theirs is asked for; also beside a torch that torchvision is not for."""
+"""timm and torchvision, imported in one place, when something of theirs is asked for; also beside a torch that torchvision is not for.
+
+Imports no torch before it is asked for either.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,17 @@ import importlib
 import importlib.util
 import logging
 import sys
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from trainwright.config.errors import FOREIGN, RequestError
 
+if TYPE_CHECKING:
+    import torch
+
 log = logging.getLogger("trainwright.models")
+
+GUARDED = ("timm", "torchvision")
+"""Packages that are imported here alone."""
 
 EXTRA = "pip install 'trainwright[timm]'"
 COMPILED = "operator torchvision::"
@@ -23,13 +30,21 @@ _declared: list[torch.library.Library] = []
 """Kept, since what they declare goes with them."""
 
 
+def import_guarded(name: str) -> None:
+    """Import timm or torchvision where a path begins with one of them."""
+    if name == "timm":
+        import_timm()
+    elif name == "torchvision":
+        import_torchvision()
+
+
 def import_timm() -> Any:
     """timm; raises RequestError, saying what to install, where it or the torchvision that it imports cannot be had."""
     if "timm" not in sys.modules:
         _refuse_absent("timm")
         if not is_installed("torchvision"):
             fix = "pip install torchvision, of the release that goes with this torch"
-            raise RequestError("timm cannot be imported", where="encoder", why="it imports torchvision, which is not installed", fix=fix)
+            raise RequestError("timm cannot be imported", why="it imports torchvision, which is not installed", fix=fix)
         import_torchvision()
     return _imported("timm")
 
@@ -49,6 +64,8 @@ def import_torchvision() -> Any:
         raise _refusal("torchvision", error) from error
     _declare_operators()
     made = _imported("torchvision")
+    import torch
+
     version = getattr(made, "__version__", "")
     beside = f"torch {torch.__version__}"
     log.info("torchvision %s: its compiled operators do not load beside %s (%s); models need none of them", version, beside, found)
@@ -62,6 +79,8 @@ def is_installed(name: str) -> bool:
 
 def _declare_operators() -> None:
     """Declare the missing operators, so that torchvision can describe them; to call one still fails, saying that it has no kernel."""
+    import torch
+
     library = torch.library.Library("torchvision", "FRAGMENT")
     for each in OPERATORS:
         if not hasattr(torch.ops.torchvision, each.partition("(")[0]):
@@ -72,7 +91,7 @@ def _declare_operators() -> None:
 def _refuse_absent(name: str) -> None:
     if not is_installed(name):
         fix = f"{EXTRA}; Trainwright's own encoders need nothing: image_resnet, image_convnext, vit"
-        raise RequestError(f"{name} is not installed", where="encoder", fix=fix)
+        raise RequestError(f"{name} is not installed", fix=fix)
 
 
 def _imported(name: str) -> Any:
@@ -84,5 +103,5 @@ def _imported(name: str) -> Any:
 
 def _refusal(name: str, error: BaseException) -> RequestError:
     why = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-    fix = f"install it anew beside torch {torch.__version__.partition('+')[0]}: {EXTRA}"
-    return RequestError(f"{name} cannot be imported", where="encoder", why=why, fix=fix)
+    fix = f"install it anew, for the torch that is there: {EXTRA}"
+    return RequestError(f"{name} cannot be imported", why=why, fix=fix)
