@@ -9,12 +9,9 @@ import importlib
 import importlib.util
 import logging
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trainwright.config.errors import FOREIGN, RequestError
-
-if TYPE_CHECKING:
-    import torch
 
 log = logging.getLogger("trainwright.models")
 
@@ -26,7 +23,7 @@ COMPILED = "operator torchvision::"
 """How torch's error begins where the compiled part of torchvision did not load."""
 OPERATORS = tuple(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor" for name in ("nms", "qnms"))
 """Those that the Python part of torchvision describes to torch without looking whether they are there."""
-_declared: list[torch.library.Library] = []
+_declared: list[Any] = []
 """Kept, since what they declare goes with them."""
 
 
@@ -81,7 +78,8 @@ def _declare_operators() -> None:
     """Declare the missing operators, so that torchvision can describe them; to call one still fails, saying that it has no kernel."""
     import torch
 
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    make: Any = torch.library.Library
+    library = make("torchvision", "FRAGMENT")
     for each in OPERATORS:
         if not hasattr(torch.ops.torchvision, each.partition("(")[0]):
             library.define(each)

@@ -147,5 +147,6 @@ def _set_channels(model: nn.Module, channels: int) -> None:
     if first.in_channels == channels:
         return
     above, _, last = name.rpartition(".")
-    shape: Any = (first.kernel_size, first.stride, first.padding)
-    setattr(model.get_submodule(above), last, nn.Conv2d(channels, first.out_channels, *shape, bias=first.bias is not None))
+    made: Any = nn.Conv2d
+    shape = (first.kernel_size, first.stride, first.padding)
+    setattr(model.get_submodule(above), last, made(channels, first.out_channels, *shape, bias=first.bias is not None))
