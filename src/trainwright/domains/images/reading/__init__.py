@@ -1,1 +1,1 @@
-"""Reading pictures: from a reference to pixels."""
+"""Pictures from files: what references name, decoded by Pillow (and simplejpeg), and what they were like."""

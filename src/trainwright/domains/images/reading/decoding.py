@@ -1,48 +1,289 @@
-"""Bytes → pixels, upright and with the channels that are wanted."""
+"""From the content of a file to the pixels of a picture."""
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass
+import struct
+import zlib
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import lru_cache
+from io import BytesIO
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
 
+from trainwright.domains.images.reading.colours import convert, fit_channels, from_numbers
+from trainwright.domains.images.reading.kinds import Kind
+from trainwright.domains.images.reading.libraries import FORMATS, pillow, simplejpeg, without_limit
+from trainwright.domains.images.reading.options import PIXEL_LIMIT, Decoding
+from trainwright.domains.images.reading.orientation import SHIFTS_TIFF, SWAPS, orientation_of, turn, turn_back
+from trainwright.domains.images.reading.reference import Reference, read_bytes, split_reference
+from trainwright.domains.images.reading.suspects import say_what_it_is, suffix_format
 from trainwright.features.npy import Unreadable
-from trainwright.files.packed import open_file
+
+JPEGS = ("JPEG", "MPO")
+ALIKE = {"MPO": "JPEG", "DIB": "BMP"}
+END_OF_JPEG = b"\xff\xd9"
+GRAY = {"L": 128, "LA": (128, 255), "RGB": (128, 128, 128), "RGBA": (128, 128, 128, 255), "CMYK": (0, 0, 0, 127), "I;16": 32896, "I": 128}
+FAULTS = (
+    struct.error,
+    zlib.error,
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,
+    AssertionError,
+)
+"""What Pillow raises for damaged files; each is told as a file that cannot be read."""
+GAIN = 2
+"""How many times a JPEG must be larger than what is wanted of it to be decoded at a part of its size."""
+MANY_PAGES = ("TIFF", "ICO", "PSD", "MPO")
 
 
-@dataclass(frozen=True)
-class Reader:
-    """How pictures are read, here or in a worker."""
+class Picture(NamedTuple):
+    """A decoded picture `(channels, height, width)`, uint8 or float32 in 0 to 255, and what it was like."""
 
-    channels: int = 3
-    """1, 3 or 4."""
-    upright: bool = True
-    """Whether EXIF orientation is followed."""
-
-    def read(self, reference: str) -> np.ndarray:
-        """uint8 `(channels, height, width)`. Raises Unreadable."""
-        try:
-            with open_file(reference) as file, Image.open(io.BytesIO(file.read())) as picture:
-                found = ImageOps.exif_transpose(picture) if self.upright else picture
-                pixels = np.asarray(found.convert({1: "L", 3: "RGB", 4: "RGBA"}[self.channels]))
-        except (OSError, ValueError, SyntaxError) as error:
-            raise Unreadable(str(error)) from error
-        return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
-
-    def read_shape(self, reference: str) -> tuple[int, ...]:
-        """`(channels, height, width)` from the head of the file. Raises Unreadable."""
-        _, height, width = probe(reference)
-        return self.channels, height, width
+    pixels: np.ndarray
+    kind: Kind
 
 
-def probe(reference: str) -> tuple[int, int, int]:
-    """Channels, height and width as the head of a file says, upright. Raises Unreadable."""
+class Size(NamedTuple):
+    """Pixels as a picture is seen, and how many channels its file has: 1, 3 or 4."""
+
+    height: int
+    width: int
+    channels: int
+
+
+def read_picture(reference: str, options: Decoding) -> Picture:
+    """The picture of a reference. Raises Unreadable."""
+    place = split_reference(reference)
+    content = read_bytes(place)
+    if isinstance(content, np.ndarray):
+        pixels, kind = from_numbers(content, options)
+        return Picture(_planes(pixels), kind)
+    return decode(content, _with_frame(options, place), place.path if place.whole else "")
+
+
+def read_size(reference: str, options: Decoding | None = None) -> Size:
+    """Height, width and channels of a picture from the head of its file, upright unless the options say otherwise. Raises Unreadable."""
+    options, place = options or Decoding(), split_reference(reference)
+    content = read_bytes(place)
+    if isinstance(content, np.ndarray):
+        return Size(*content.shape[:2], content.shape[2] if content.ndim == 3 else 1)
+    return size_of(content, _with_frame(options, place))
+
+
+def size_of(content: bytes, options: Decoding) -> Size:
+    """Height, width and channels that the head of a file tells. Raises Unreadable."""
+    picture = _open(content, options)
+    width, height = picture.size
+    orientation = orientation_of(picture) if picture.format != SHIFTS_TIFF else 1
+    if options.exif and orientation in SWAPS:
+        width, height = height, width
+    return Size(height, width, 1 if picture.mode in ("1", "L", "LA", "I", "I;16", "F") else 3)
+
+
+def decode(content: bytes, options: Decoding, path: str = "") -> Picture:
+    """The picture that the content of a file holds; `path` tells whether its name fits. Raises Unreadable."""
+    picture = _open(content, options)
+    kind = _told_by_head(picture, content, path)
+    orientation = orientation_of(picture)  # before a draft, and before Pillow turns a TIFF and forgets the tag
+    pixels, done = _pixels(picture, content, options, orientation)
+    upright, turned = _upright(pixels, orientation, picture.format, options)
+    return Picture(_planes(upright), kind | done | turned)
+
+
+def _with_frame(options: Decoding, place: Reference) -> Decoding:
+    return options if place.frame is None else replace(options, frame=place.frame)
+
+
+def _planes(pixels: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _upright(pixels: np.ndarray, orientation: int, form: str, options: Decoding) -> tuple[np.ndarray, Kind]:
+    if orientation == 1:
+        return pixels, Kind.PLAIN
+    if form == SHIFTS_TIFF:
+        return (pixels, Kind.UPRIGHT) if options.exif else (turn_back(pixels, orientation), Kind.PLAIN)
+    return (turn(pixels, orientation), Kind.UPRIGHT) if options.exif else (pixels, Kind.PLAIN)
+
+
+def _open(content: bytes, options: Decoding) -> Any:
+    """The head of a picture, at the frame that is wanted. Raises Unreadable."""
+    image = pillow()
     try:
-        with open_file(reference) as file, Image.open(file) as picture:
-            turned = picture.getexif().get(0x0112, 1) >= 5
-            width, height = picture.size[::-1] if turned else picture.size
-            return (1 if picture.mode in ("1", "L", "I", "I;16", "F") else 3), height, width
-    except (OSError, ValueError, SyntaxError) as error:
-        raise Unreadable(str(error)) from error
+        with without_limit():
+            picture = image.open(BytesIO(content), formats=FORMATS)
+    except image.UnidentifiedImageError as error:
+        raise Unreadable(say_what_it_is(content)) from error
+    except FAULTS as error:
+        raise Unreadable(f"{say_what_it_is(content)} ({_words(error)})") from error
+    _check_size(picture, options)
+    if options.frame:
+        _seek(picture, options)
+    return picture
+
+
+def _check_size(picture: Any, options: Decoding) -> None:
+    width, height = picture.size
+    if width * height > options.pixel_limit:
+        raise Unreadable(
+            f"it has {width:,} × {height:,} pixels, more than `pixel_limit: {options.pixel_limit}` allows (a larger one reads it)"
+        )
+    if not width or not height:
+        raise Unreadable(f"it has {width} × {height} pixels")
+
+
+def _seek(picture: Any, options: Decoding) -> None:
+    try:
+        with without_limit():
+            frames = getattr(picture, "n_frames", 1)
+            if options.frame < frames:
+                picture.seek(options.frame)
+    except FAULTS as error:
+        raise Unreadable(f"frame {options.frame} cannot be read ({_words(error)})") from error
+    if options.frame >= frames:
+        raise Unreadable(f"it has {frames} frame{'s' if frames > 1 else ''}, counted from 0, and `frame: {options.frame}` is asked for")
+    _check_size(picture, options)
+
+
+def _told_by_head(picture: Any, content: bytes, path: str) -> Kind:
+    kind = Kind.PLAIN
+    if getattr(picture, "is_animated", False) and picture.format not in ("MPO", "ICO"):
+        kind |= Kind.PAGES if picture.format in MANY_PAGES else Kind.ANIMATED
+    if picture.mode not in ("I;16", "I;16B", "I", "F") and _is_deep(picture, content):
+        kind |= Kind.DEEP_COLOUR
+    meant = suffix_format(path, _suffixes()) if path else ""
+    if meant and ALIKE.get(meant, meant) != ALIKE.get(picture.format, picture.format):
+        kind |= Kind.SUFFIX
+    return kind
+
+
+def _is_deep(picture: Any, content: bytes) -> bool:
+    """Whether there were 16 bits in each channel, of which Pillow gives the upper 8."""
+    if picture.format == "PNG":
+        return content[24:25] == b"\x10"
+    if picture.format == "TIFF":
+        bits = picture.tag_v2.get(258, ())
+        return bool(bits) and max(bits if isinstance(bits, tuple) else (bits,)) == 16
+    return False
+
+
+@lru_cache(maxsize=1)
+def _suffixes() -> dict[str, str]:
+    image = pillow()
+    image.init()
+    return {suffix: form for suffix, form in image.registered_extensions().items() if form in FORMATS}
+
+
+def _pixels(picture: Any, content: bytes, options: Decoding, orientation: int) -> tuple[np.ndarray, Kind]:
+    """The pixels as they lie in the file, and what was done."""
+    if picture.format in JPEGS and not options.frame and not _draft(picture, options, orientation):
+        found = _fast_jpeg(picture, content, options)
+        if found is not None:
+            return found
+    loaded, mended = _load(picture, content, options)
+    pixels, done = convert(loaded, options)
+    return pixels, mended | done
+
+
+def _draft(picture: Any, options: Decoding, orientation: int) -> bool:
+    """Let a JPEG that is much larger than what is wanted be decoded at a part of its size; whether it will be."""
+    if options.least is None:
+        return False
+    height, width = options.least[::-1] if options.exif and orientation in SWAPS else options.least
+    before = picture.size
+    picture.draft(None, (GAIN * width, GAIN * height))
+    return bool(picture.size != before)
+
+
+def _fast_jpeg(picture: Any, content: bytes, options: Decoding) -> tuple[np.ndarray, Kind] | None:
+    """A sound JPEG of gray or colour by simplejpeg, the same pixels sooner; None for others, which Pillow decides about."""
+    library = simplejpeg()
+    if library is None or picture.mode not in ("L", "RGB") or (picture.mode == "RGB" and options.channels == 1):
+        return None
+    try:
+        found = library.decode_jpeg(content, "GRAY" if picture.mode == "L" else "RGB")
+    except ValueError:
+        return None
+    if found.shape[1::-1] != picture.size:
+        return None
+    return fit_channels(found, Kind.PLAIN, options)
+
+
+def _load(picture: Any, content: bytes, options: Decoding) -> tuple[Any, Kind]:
+    """The picture with its pixels, and whether it had to be repaired. Raises Unreadable."""
+    try:
+        _load_pixels(picture)
+    except FAULTS as error:
+        if not options.repairs:
+            raise Unreadable(_say_damage(error)) from error
+        return _repair(content, options, _say_damage(error)), Kind.REPAIRED
+    return picture, Kind.PLAIN
+
+
+def _load_pixels(picture: Any) -> None:
+    with without_limit() if picture.size[0] * picture.size[1] > PIXEL_LIMIT else nullcontext():
+        picture.load()
+
+
+def _repair(content: bytes, options: Decoding, damage: str) -> Any:
+    """What can be decoded of a damaged picture, the rest gray. Raises Unreadable where nothing of it can."""
+    picture = _open(content + END_OF_JPEG, options)  # what ends a JPEG is no part of any other format
+    filled = _fill_first(picture)
+    try:
+        _load_pixels(picture)
+    except FAULTS:
+        picture.tile = []  # or it would be tried again
+    try:
+        values = np.asarray(picture)
+    except FAULTS as error:
+        raise Unreadable(damage) from error
+    if not filled or (values == np.asarray(filled[0], values.dtype)).all():
+        raise Unreadable(f"{damage}; nothing of it can be decoded")
+    return picture
+
+
+def _fill_first(picture: Any) -> list[Any]:
+    """Let the memory of a picture be gray before it is decoded, so that what fails leaves it so; the gray, once it is filled.
+
+    Pillow's own switch for damaged files is one for the whole process, and leaves what fails black.
+    """
+    filled: list[Any] = []
+    prepare = picture.load_prepare
+
+    def prepare_and_fill() -> None:
+        prepare()
+        gray = _nearest_gray(picture) if picture.mode == "P" else GRAY.get(picture.mode, 0)
+        picture.im.paste(gray, (0, 0, *picture.im.size))
+        filled.append(gray)
+
+    picture.load_prepare = prepare_and_fill
+    return filled
+
+
+def _nearest_gray(picture: Any) -> int:
+    """The colour of a palette that is nearest to the middle gray."""
+    mode, held = picture.palette.getdata()
+    palette = np.frombuffer(held, np.uint8)
+    palette = palette[: len(palette) // len(mode) * len(mode)].reshape(-1, len(mode))[:, :3].astype(np.int64)
+    return int(np.abs(palette - 128).sum(axis=1).argmin()) if len(palette) else 0
+
+
+def _say_damage(error: BaseException) -> str:
+    words = _words(error)
+    return f"it is cut off or damaged ({words})" if "truncated" in words else f"it is damaged ({words})"
+
+
+def _words(error: BaseException) -> str:
+    """What Pillow says, without the addresses of objects."""
+    said = str(error).split(" <_io.")[0] or type(error).__name__
+    return said.removeprefix("image file is ")

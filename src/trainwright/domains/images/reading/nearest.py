@@ -1,0 +1,67 @@
+"""The path that may have been meant by one that is not there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import PurePosixPath, PureWindowsPath
+
+from trainwright.config.errors import nearest
+
+LOOKED_AT = 20_000
+"""Names of a folder among which a name is looked for."""
+
+
+def with_slashes(path: str) -> str:
+    """A path that was written with backslashes, as it is written here."""
+    return path if os.sep == "\\" else path.replace("\\", "/")
+
+
+def nearest_path(path: str) -> str:
+    """The nearest path that is there: case and separators aside, or below its folder, or in a folder of nearly that name; else empty.
+
+    Of an absolute path of another machine: what of its end is below the working directory.
+    """
+    written = with_slashes(path)
+    for found in (written if os.path.exists(written) else "", _walk(written), _end_of(path)):
+        if found:
+            return found
+    return ""
+
+
+def _walk(path: str) -> str:
+    """The path with each of its names replaced by the nearest there is; empty where none is near."""
+    pure = PurePosixPath(path) if os.sep == "/" else PureWindowsPath(path)
+    parts = list(pure.parts)
+    found = parts.pop(0) if pure.is_absolute() else "."
+    for name in parts:
+        there = os.path.join(found, name)
+        if not os.path.lexists(there) and name not in ("..", "."):
+            near = _near_name(name, _names_in(found))
+            if not near:
+                return ""
+            there = os.path.join(found, near)
+        found = there
+    return os.path.normpath(found)
+
+
+def _near_name(name: str, names: tuple[str, ...]) -> str:
+    folded = name.casefold()
+    same = [each for each in names if each.casefold() == folded]
+    stem = os.path.splitext(folded)[0]
+    other_ending = [each for each in names if os.path.splitext(each.casefold())[0] == stem]
+    return next(iter([*same, *other_ending]), "") or nearest(name, names, alike=0.8) or ""
+
+
+def _names_in(folder: str) -> tuple[str, ...]:
+    try:
+        with os.scandir(folder) as entries:
+            return tuple(sorted(entry.name for entry, _ in zip(entries, range(LOOKED_AT), strict=False)))
+    except OSError:
+        return ()
+
+
+def _end_of(path: str) -> str:
+    """The longest end of a path that is there below the working directory; empty where there is none."""
+    parts = (PureWindowsPath(path) if "\\" in path or path[1:2] == ":" else PurePosixPath(path)).parts
+    ends = ("/".join(parts[first:]) for first in range(1, len(parts)))
+    return next((each for each in ends if os.path.exists(each)), "")
