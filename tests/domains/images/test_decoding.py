@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from trainwright.domains.images.reading import decoding
 from trainwright.domains.images.reading.decoding import decode, read_picture, read_size
-from trainwright.domains.images.reading.kinds import Kind, PictureCounts
+from trainwright.domains.images.reading.kinds import Kind, PictureCounts, pack
 from trainwright.domains.images.reading.libraries import simplejpeg
 from trainwright.domains.images.reading.options import Decoding
 from trainwright.domains.images.reading.reference import Reference, split_reference
@@ -183,12 +185,6 @@ def test_12_bits_in_16_are_scaled_by_the_range_that_is_given() -> None:
 
 
 def test_colour_of_16_bits_keeps_the_upper_ones_and_is_told() -> None:
-    import struct
-    import zlib
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
     head = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
     pixels = zlib.compress(b"\0" + struct.pack(">HHH", 0x1234, 0x5678, 0x9ABC))
     found = decode(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b""), Decoding())
@@ -306,16 +302,16 @@ def test_damaged_files_give_a_picture_or_say_why_not(form: str, cut: float, chan
 
 def test_a_picture_of_too_many_pixels_is_refused_and_read_where_the_limit_is_raised(tmp_path: Path) -> None:
     path = tmp_path / "large.png"
-    Image.new("1", (14_000, 14_000)).save(path)
+    path.write_bytes(large_png())
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # Pillow's warning names no file
-        with pytest.raises(Unreadable, match=r"14,000 × 14,000 pixels, more than `pixel_limit: 89478485`"):
+        with pytest.raises(Unreadable, match=r"14,000 × 14,000 pixels, more than `max_pixels: 89478485`"):
             read_size(str(path))
-        assert read_size(str(path), Decoding(pixel_limit=200_000_000)) == (14_000, 14_000, 1)
+        assert read_size(str(path), Decoding(max_pixels=200_000_000)) == (14_000, 14_000, 1)
         small = encoded(photo(), "PNG")
-        with pytest.raises(Unreadable, match="pixel_limit: 100"):
-            decode(small, Decoding(pixel_limit=100))
-        assert decode(small, Decoding(pixel_limit=64 * 48)).pixels.shape == (3, 48, 64)
+        with pytest.raises(Unreadable, match="max_pixels: 100"):
+            decode(small, Decoding(max_pixels=100))
+        assert decode(small, Decoding(max_pixels=64 * 48)).pixels.shape == (3, 48, 64)
     assert Image.MAX_IMAGE_PIXELS == 89_478_485
 
 
@@ -365,7 +361,7 @@ def test_a_path_that_is_not_there_is_answered_with_the_nearest(tmp_path: Path, m
         "/home/ann/photos/cat_01.JPG",
         r"C:\data\photos\cat_01.JPG",
     ):
-        with pytest.raises(Unreadable, match="it is not there; the nearest path that is: photos/cat_01.JPG"):
+        with pytest.raises(Unreadable, match=r"it is not there; the nearest path that is: photos/cat_01\.JPG"):
             read_picture(written, Decoding())
     with pytest.raises(Unreadable, match="it is a URL"):
         read_picture("https://example.org/cat.jpg", Decoding())
@@ -374,12 +370,24 @@ def test_a_path_that_is_not_there_is_answered_with_the_nearest(tmp_path: Path, m
 
 
 def test_counts_of_workers_are_merged_and_a_row_is_counted_once() -> None:
-    one, other = PictureCounts(), PictureCounts()
-    one.note(3, Kind.CMYK)
-    one.note(3, Kind.CMYK)
-    other.note(3, Kind.CMYK)
-    other.note(7, Kind.CMYK | Kind.UPRIGHT)
+    one, other = PictureCounts(np.zeros(9, np.int64)), PictureCounts(np.zeros(9, np.int64))
+    one.note(3, pack(Kind.CMYK, 30, 40))
+    one.note(3, pack(Kind.CMYK, 30, 40))
+    other.note(3, pack(Kind.CMYK, 30, 40))
+    other.note(7, pack(Kind.CMYK | Kind.UPRIGHT, 300_000, 2))
+    other.note(8, pack(Kind.PLAIN, 5, 6))
     one.merge(other)
     assert one.summary() == {"upright": 1, "cmyk": 2}
-    assert one.rows(Kind.CMYK) == [3, 7]
+    assert (one.looked, one.rows(Kind.CMYK)) == (3, [3, 7])
     assert one.lines() == ["1 turned upright, as EXIF says", "2 CMYK, converted to RGB without a profile"]
+    assert one.sizes().tolist() == [[30, 40], [300_000, 2], [5, 6]]
+
+
+def large_png() -> bytes:
+    """The head of a PNG of 14,000 × 14,000 pixels of one bit, and rows of zeros."""
+    head = struct.pack(">IIBBBBB", 14_000, 14_000, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(1751 * 14_000), 1)) + chunk(b"IEND", b"")
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from trainwright.domains.images.reading.colours import GRAY as GRAY_MODES
 from trainwright.domains.images.reading.colours import convert, fit_channels, from_numbers
-from trainwright.domains.images.reading.kinds import Kind
+from trainwright.domains.images.reading.kinds import Kind, pack
 from trainwright.domains.images.reading.libraries import FORMATS, pillow, simplejpeg, without_limit
-from trainwright.domains.images.reading.options import PIXEL_LIMIT, Decoding
+from trainwright.domains.images.reading.options import MAX_PIXELS, Decoding
 from trainwright.domains.images.reading.orientation import SHIFTS_TIFF, SWAPS, orientation_of, turn, turn_back
 from trainwright.domains.images.reading.reference import Reference, read_bytes, split_reference
 from trainwright.domains.images.reading.suspects import say_what_it_is, suffix_format
@@ -51,6 +52,14 @@ class Picture(NamedTuple):
 
     pixels: np.ndarray
     kind: Kind
+    height: int
+    width: int
+    """As it is in its file, upright; a JPEG that is much larger than what is wanted is decoded smaller."""
+
+    @property
+    def packed(self) -> int:
+        """What it was like as one number."""
+        return pack(self.kind, self.height, self.width)
 
 
 class Size(NamedTuple):
@@ -67,7 +76,7 @@ def read_picture(reference: str, options: Decoding) -> Picture:
     content = read_bytes(place)
     if isinstance(content, np.ndarray):
         pixels, kind = from_numbers(content, options)
-        return Picture(_planes(pixels), kind)
+        return Picture(_planes(pixels), kind, *pixels.shape[:2])
     return decode(content, _with_frame(options, place), place.path if place.whole else "")
 
 
@@ -83,11 +92,8 @@ def read_size(reference: str, options: Decoding | None = None) -> Size:
 def size_of(content: bytes, options: Decoding) -> Size:
     """Height, width and channels that the head of a file tells. Raises Unreadable."""
     picture = _open(content, options)
-    width, height = picture.size
-    orientation = orientation_of(picture) if picture.format != SHIFTS_TIFF else 1
-    if options.exif and orientation in SWAPS:
-        width, height = height, width
-    return Size(height, width, 1 if picture.mode in ("1", "L", "LA", "I", "I;16", "F") else 3)
+    height, width = _size_upright(picture, orientation_of(picture), options)
+    return Size(height, width, 1 if picture.mode in GRAY_MODES else 3)
 
 
 def decode(content: bytes, options: Decoding, path: str = "") -> Picture:
@@ -95,9 +101,17 @@ def decode(content: bytes, options: Decoding, path: str = "") -> Picture:
     picture = _open(content, options)
     kind = _told_by_head(picture, content, path)
     orientation = orientation_of(picture)  # before a draft, and before Pillow turns a TIFF and forgets the tag
+    height, width = _size_upright(picture, orientation, options)
     pixels, done = _pixels(picture, content, options, orientation)
     upright, turned = _upright(pixels, orientation, picture.format, options)
-    return Picture(_planes(upright), kind | done | turned)
+    return Picture(_planes(upright), kind | done | turned, height, width)
+
+
+def _size_upright(picture: Any, orientation: int, options: Decoding) -> tuple[int, int]:
+    """Height and width of an open picture as it will be seen; Pillow gives those of a TIFF as if it were turned already."""
+    width, height = picture.size
+    swapped = orientation in SWAPS and (options.exif is not (picture.format == SHIFTS_TIFF))
+    return (width, height) if swapped else (height, width)
 
 
 def _with_frame(options: Decoding, place: Reference) -> Decoding:
@@ -134,9 +148,9 @@ def _open(content: bytes, options: Decoding) -> Any:
 
 def _check_size(picture: Any, options: Decoding) -> None:
     width, height = picture.size
-    if width * height > options.pixel_limit:
+    if width * height > options.max_pixels:
         raise Unreadable(
-            f"it has {width:,} × {height:,} pixels, more than `pixel_limit: {options.pixel_limit}` allows (a larger one reads it)"
+            f"it has {width:,} × {height:,} pixels, more than `max_pixels: {options.max_pixels}` allows (a larger one reads it)"
         )
     if not width or not height:
         raise Unreadable(f"it has {width} × {height} pixels")
@@ -231,7 +245,7 @@ def _load(picture: Any, content: bytes, options: Decoding) -> tuple[Any, Kind]:
 
 
 def _load_pixels(picture: Any) -> None:
-    with without_limit() if picture.size[0] * picture.size[1] > PIXEL_LIMIT else nullcontext():
+    with without_limit() if picture.size[0] * picture.size[1] > MAX_PIXELS else nullcontext():
         picture.load()
 
 

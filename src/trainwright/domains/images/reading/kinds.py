@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import IntFlag
-from typing import Self
 
 import numpy as np
 
@@ -29,7 +28,6 @@ class Kind(IntFlag):
     REPAIRED = 1 << 13
     UNREADABLE = 1 << 14
     OTHER_COLOURS = 1 << 15
-    BACKSLASHES = 1 << 16
 
 
 WORDS: dict[Kind, str] = {
@@ -49,37 +47,51 @@ WORDS: dict[Kind, str] = {
     Kind.REPAIRED: "damaged; what could be decoded is kept, and the rest is gray",
     Kind.UNREADABLE: "not readable",
     Kind.OTHER_COLOURS: "in another colour space (YCbCr, LAB, HSV), converted",
-    Kind.BACKSLASHES: "named with backslashes, read as /",
 }
+MOST_SIDE = (1 << 20) - 1
 NAMES = {kind: str(kind.name).lower() for kind in WORDS}
 
 
+def pack(kind: Kind, height: int, width: int) -> int:
+    """What a picture is like as one number that is not 0: its kinds, height and width in pixels."""
+    return int(kind) << 40 | min(height, MOST_SIDE) << 20 | min(width, MOST_SIDE)
+
+
+@dataclass(frozen=True)
 class PictureCounts:
-    """The kinds of the pictures of some rows, by row; those of several workers are merged."""
+    """What the pictures of rows are like; `packed` int64 has a number of `pack` for each row, and 0 for those not looked at."""
 
-    def __init__(self, kinds: Mapping[int, int] | None = None) -> None:
-        self.kinds = dict(kinds or {})
-        """Row → kinds as a number, of rows that are not plain."""
-        self.looked = 0
-        """Rows that were decoded."""
+    packed: np.ndarray
 
-    def note(self, row: int, kind: Kind) -> None:
+    @property
+    def looked(self) -> int:
+        """Rows whose picture was decoded."""
+        return int(np.count_nonzero(self.packed))
+
+    def note(self, row: int, packed: int) -> None:
         """Takes the picture of a row into account, again or for the first time."""
-        if kind:
-            self.kinds[row] = int(kind)
+        self.packed[row] = packed
 
-    def merge(self, other: Self) -> None:
-        """Adds what another found."""
-        self.kinds.update(other.kinds)
-        self.looked += other.looked
+    def merge(self, other: PictureCounts) -> None:
+        """Adds what another found of the same rows."""
+        np.copyto(self.packed, other.packed, where=other.packed != 0)
 
     def counts(self) -> dict[Kind, int]:
         """How many rows are of each kind that occurs."""
-        return count_kinds(self.kinds.values())
+        kinds = self.packed >> 40
+        counted = {kind: int(np.count_nonzero(kinds & int(kind))) for kind in WORDS}
+        return {kind: count for kind, count in counted.items() if count}
 
     def rows(self, kind: Kind, count: int = 5) -> list[int]:
         """The first rows of a kind."""
-        return sorted(row for row, each in self.kinds.items() if each & kind)[:count]
+        found: list[int] = np.flatnonzero(self.packed >> 40 & int(kind))[:count].tolist()
+        return found
+
+    def sizes(self) -> np.ndarray:
+        """Height and width (int64, n × 2) of the pictures that were decoded, upright, as they are in their files."""
+        there = self.packed[self.packed != 0]
+        there = there[(there & MOST_SIDE) > 0]
+        return np.stack([there >> 20 & MOST_SIDE, there & MOST_SIDE], axis=1)
 
     def summary(self) -> dict[str, int]:
         """Name of a kind → how many, for records."""
@@ -88,10 +100,3 @@ class PictureCounts:
     def lines(self) -> list[str]:
         """One line per kind."""
         return [f"{count:,} {WORDS[kind]}" for kind, count in self.counts().items()]
-
-
-def count_kinds(kinds: Iterable[int]) -> dict[Kind, int]:
-    """How many of some numbers have the bit of each kind; kinds that do not occur are left out."""
-    held = np.fromiter(kinds, np.int64)
-    counted = {kind: int((held & int(kind) != 0).sum()) for kind in WORDS}
-    return {kind: count for kind, count in counted.items() if count}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-PIXEL_LIMIT = 89_478_485
+MAX_PIXELS = 89_478_485
 """Pixels above which a picture is refused: Pillow's, a quarter of a GiB of RGB."""
 
 Alpha = Literal["white", "black", "mean", "drop", "keep"]
@@ -32,7 +32,7 @@ class Decoding:
     """`float32`: what is finer than 256 levels is kept, in 0 to 255."""
     repairs: bool = False
     """Whether of a damaged picture what can be decoded is given, the rest gray."""
-    pixel_limit: int = PIXEL_LIMIT
+    max_pixels: int = MAX_PIXELS
     """Pixels above which a picture is refused."""
     least: tuple[int, int] | None = None
     """Height and width below which no JPEG is decoded that is much larger: it is decoded at 1/2, 1/4 or 1/8; None: always whole."""

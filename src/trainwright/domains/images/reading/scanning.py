@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing import get_context
-from typing import Any, TextIO
+
+import numpy as np
 
 from trainwright.domains.images.reading.decoding import read_picture
-from trainwright.domains.images.reading.kinds import Kind
+from trainwright.domains.images.reading.kinds import Kind, PictureCounts, pack
 from trainwright.domains.images.reading.options import Decoding
 from trainwright.features.npy import Unreadable
 
@@ -21,44 +21,50 @@ CHUNK = 64
 """Pictures that a worker decodes before it tells what it found."""
 WORTH_WORKERS = 4 * CHUNK
 """Pictures below which one process is as quick."""
-SAY_EVERY = 10.0
-"""Seconds between lines of progress where it is no terminal."""
-DRAW_EVERY = 0.2
-"""Seconds between updates of the line of a terminal."""
 Place = tuple[int, str]
 """The number of a row, and its reference."""
+Told = Callable[[int, int], None]
+"""Called with how many pictures were decoded, and how many of them cannot be read."""
 
 
 @dataclass
 class Scan:
-    """What was found: of each row that is not plain its kinds, and why those that cannot be read cannot."""
+    """What was found: of each row what `pack` makes of its picture, and why those that cannot be read cannot."""
 
     looked: int = 0
-    kinds: dict[int, int] = field(default_factory=dict)
+    rows: list[np.ndarray] = field(default_factory=list)
+    packed: list[np.ndarray] = field(default_factory=list)
+    """int64 each, of the same rows."""
     faults: dict[int, str] = field(default_factory=dict)
 
     def merge(self, other: Scan) -> None:
         """Adds what was found of other rows."""
         self.looked += other.looked
-        self.kinds |= other.kinds
+        self.rows += other.rows
+        self.packed += other.packed
         self.faults |= other.faults
+
+    def write_to(self, counts: PictureCounts) -> None:
+        """Notes what was found in the counts of all rows."""
+        for rows, packed in zip(self.rows, self.packed, strict=True):
+            counts.packed[rows] = packed
 
 
 def look_at(places: Sequence[Place], options: Decoding) -> Scan:
     """What the pictures of some rows are like; each is decoded."""
-    found = Scan(len(places))
-    for row, reference in places:
+    packed, faults = np.empty(len(places), np.int64), dict[int, str]()
+    for place, (row, reference) in enumerate(places):
         try:
-            kind = read_picture(reference, options).kind
+            picture = read_picture(reference, options)
         except Unreadable as error:
-            found.faults[row] = str(error)
+            faults[row] = str(error)
+            packed[place] = pack(Kind.UNREADABLE, 0, 0)
         else:
-            if kind is not Kind.PLAIN:
-                found.kinds[row] = int(kind)
-    return found
+            packed[place] = picture.packed
+    return Scan(len(places), [np.array([row for row, _ in places], np.int64)], [packed], faults)
 
 
-def scan(places: Iterable[Place], options: Decoding, told: Callable[[Scan], None] = lambda _: None, count: int | None = None) -> Scan:
+def scan(places: Iterable[Place], options: Decoding, told: Told = lambda looked, broken: None, count: int | None = None) -> Scan:
     """What the pictures of all rows are like, decoded by as many workers as there are processors; `told` is called as that goes on.
 
     `count`: how many there are, where that is known; few are decoded here.
@@ -68,12 +74,12 @@ def scan(places: Iterable[Place], options: Decoding, told: Callable[[Scan], None
     if workers == 1 or (count is not None and count < WORTH_WORKERS):
         for each in chunks:
             found.merge(look_at(each, options))
-            told(found)
+            told(found.looked, len(found.faults))
         return found
     with _pool(workers) as pool:
         for each in _in_order(pool, chunks, options, 4 * workers):
             found.merge(each)
-            told(found)
+            told(found.looked, len(found.faults))
     return found
 
 
@@ -96,48 +102,3 @@ def _in_order(pool: Executor, chunks: Iterator[list[Place]], options: Decoding, 
     while waiting:
         yield waiting.pop(0).result()
         waiting += [pool.submit(look_at, each, options) for each in islice(chunks, 1)]
-
-
-class ScanProgress:
-    """How far a scan is: one line that is drawn again on a terminal, and a line now and then elsewhere."""
-
-    def __init__(self, count: int, what: str, stream: TextIO | None = None) -> None:
-        self.count, self.what, self.stream = count, what, stream or sys.stderr
-        self.live = bool(getattr(self.stream, "isatty", lambda: False)()) and os.environ.get("TERM") != "dumb"
-        self.begun = self.said = time.monotonic()
-
-    def __call__(self, found: Scan) -> None:
-        now = time.monotonic()
-        if now - self.said < (DRAW_EVERY if self.live else SAY_EVERY):
-            return
-        self.said = now
-        self._write(f"\r\x1b[K{self.line(found, now)}" if self.live else f"{self.line(found, now)}\n")
-
-    def line(self, found: Scan, now: float) -> str:
-        """`pictures: 12,800 of 100,000 decoded, 640/s, about 2 min 16 s left, 3 cannot be read`."""
-        rate = found.looked / max(now - self.begun, 1e-9)
-        left = _span((self.count - found.looked) / rate) if rate else "?"
-        broken = f", {len(found.faults):,} cannot be read" if found.faults else ""
-        return f"{self.what}: {found.looked:,} of {self.count:,} decoded, {rate:,.0f}/s, about {left} left{broken}"
-
-    def end(self) -> None:
-        """Leave no half line on a terminal."""
-        if self.live:
-            self._write("\r\x1b[K")
-
-    def __enter__(self) -> ScanProgress:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.end()
-
-    def _write(self, text: str) -> None:
-        self.stream.write(text)
-        self.stream.flush()
-
-
-def _span(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
