@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from trainwright.api.kinds import check_before, with_name
 from trainwright.api.run_place import refuse_taken
 from trainwright.config.compose import Composed
-from trainwright.config.errors import RequestError
+from trainwright.config.errors import ConfigError, RequestError
 from trainwright.config.foreign import looking_in
 from trainwright.config.trust import as_received
 from trainwright.engine.settings import check_settings, keep_error, raise_errors
 from trainwright.systems.run_config import Config, check_config
+
+if TYPE_CHECKING:
+    from trainwright.domains.tables.row_check import CheckedRows
 
 
 @as_received
@@ -28,3 +33,19 @@ def check_whole(composed: Composed, resume: bool = False) -> Config:
         keep_error(errors, lambda: check_before(config))
     raise_errors(errors)
     return config
+
+
+@as_received
+def check_rows(composed: Composed) -> CheckedRows:
+    """Every row of the data of a configuration, and what its columns of files name, read whole; writes nothing.
+
+    Raises ConfigError or DataError for data that cannot be opened, and for systems whose data are no rows of a table.
+    """
+    from trainwright.domains.tables.row_check import check_rows as check
+
+    config = check_config(composed)
+    if config.system.type != "supervised":
+        fix = "leave --rows out"
+        raise ConfigError(f"the system '{config.system.type}' reads no rows of a table", where="--rows", fix=fix)
+    with looking_in(composed.folders):
+        return check(config)

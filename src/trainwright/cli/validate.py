@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from trainwright.cli.forms import ALL, Form
 from trainwright.cli.launch import prepare
@@ -12,12 +15,17 @@ from trainwright.cli.parser import ConfiguredParser
 from trainwright.cli.test import add_measuring, measure
 from trainwright.config.errors import RequestError
 
+if TYPE_CHECKING:
+    from trainwright.cli.launch import Launch
+
 
 def run(words: Sequence[str]) -> int:
     """Check a configuration; mistakes are raised all together."""
     arguments = parser().parse(words)
     if arguments.weights or is_run(arguments.run):
         return measure(arguments, prepare(arguments), arguments.settings, None, "validation")
+    if arguments.rows:
+        return check_rows(arguments, prepare(arguments))
     launch = prepare(arguments)
     arguments.use("configuration", arguments.settings)
     from trainwright.cli.settings import composed_from, is_config, is_setting
@@ -32,6 +40,26 @@ def run(words: Sequence[str]) -> int:
 
     config = check_whole(composed)
     print(dump(config) if arguments.print else f"{arguments.run}: valid", end="" if arguments.print else "\n")
+    return 0
+
+
+def check_rows(arguments: Any, launch: Launch) -> int:
+    """Read every row of the data of a configuration, or of data, and all that columns of files name; what cannot be read is raised."""
+    arguments.use("rows", arguments.settings)
+    launch.start_console()
+    from trainwright.api.validate import check_rows
+    from trainwright.cli.settings import composed_from
+    from trainwright.systems.run_config import check_config
+
+    composed = composed_from([arguments.run, *arguments.settings], before=launch.settings)
+    check_config(composed)
+    found = check_rows(composed)
+    if arguments.json:
+        print(json.dumps(asdict(found), indent=2, ensure_ascii=False))
+    else:
+        for line in found.lines():
+            print(line)
+    found.raise_broken()
     return 0
 
 
@@ -62,18 +90,24 @@ def parser() -> ConfiguredParser:
         "validate",
         "Check a configuration and show every mistake with file, line and column. "
         "Exits with 2 when there are any. Columns are looked for in the data; their values are not judged. "
-        "Given a run, or a configuration with --weights, measure it on its validation rows instead.",
-        "CONFIG|RUN [key=value …] [--print] [--weights RUN|FILE] [--json]",
+        "Given a run, or a configuration with --weights, measure it on its validation rows instead. "
+        "With --rows read every row of the data, and every file that their columns name, and name those that cannot be read.",
+        "CONFIG|RUN|DATA [key=value …] [--print] [--rows] [--weights RUN|FILE] [--json]",
         [
             "trainwright validate config.yaml",
             "trainwright validate runs/mine",
             "trainwright validate config.yaml trainer.max_epochs=40",
             "trainwright validate config.yaml --print > resolved.yaml",
+            "trainwright validate photos/ --rows",
         ],
     )
-    made.add_argument("run", metavar="CONFIG|RUN", help="a .yaml configuration, or a run directory")
+    made.add_argument("run", metavar="CONFIG|RUN", help="a .yaml configuration, or a run directory; with --rows data too")
     made.add_argument("settings", nargs="*", metavar="key=value", help="settings, as for `train`")
     add_measuring(made)
     made.add_argument("--print", action="store_true", help="print the configuration in full, with every default")
+    made.add_argument(
+        "--rows", action="store_true", help="read every row of the data, and decode every file that columns name, in parallel"
+    )
+    made.forms["rows"] = Form("rows of data", ("rows", "json"), ALL)
     made.forms["configuration"] = Form("a configuration", ("print", "debug", "limit_batches"), ALL)
     return made

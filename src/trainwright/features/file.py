@@ -247,6 +247,26 @@ class FileFeature(LazyFeature):
         if len(self.unusable) < SHOWN or row in self.unusable:
             self.unusable[row] = f"{path} ({fault})"
 
+    def check_rows(self, values: pa.Array, rows: np.ndarray, told: Callable[[int, int], None]) -> dict[int, str]:
+        found: dict[int, str] = {}
+        for at, (row, text) in enumerate(zip(rows.tolist(), text_array(values, self.name).to_pylist(), strict=True)):
+            fault = "" if text is None else self._check_whole(self.path(row, text))
+            if fault:
+                found[row] = fault
+            told(at + 1, len(found))
+        return found
+
+    def _check_whole(self, path: str) -> str:
+        """Why a file cannot be used, all of it read; empty where it can."""
+        fault = self.look(path)[1]
+        if fault:
+            return fault
+        try:
+            self.read_array(path)
+        except Unreadable as error:
+            return str(error)
+        return ""
+
     def look(self, path: str) -> tuple[int, str]:
         """How long an array is, and why its file cannot be used, from its header alone; nothing where it can."""
         try:

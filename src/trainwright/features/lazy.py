@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -51,6 +51,13 @@ class LazyFeature(Feature):
     @abstractmethod
     def refer(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> References:
         """A reference for each row, null where there is none; raises DataError for those that lead nowhere."""
+
+    def check_rows(self, values: pa.Array, rows: np.ndarray, told: Callable[[int, int], None]) -> dict[int, str]:
+        """Row → why what it names cannot be read, of rows that name something; all is read whole, also where training skips or repairs.
+
+        `told` is called with how many of these rows were looked at, and how many are broken.
+        """
+        raise NotImplementedError
 
     def remarks(self) -> list[str]:
         """What is to be said of the references of the source that was read last."""

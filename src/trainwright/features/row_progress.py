@@ -38,7 +38,8 @@ class RowProgress:
         rate = max(looked, 1) / max(seconds, 1e-9)
         left = max(self.count - looked, 0) / rate
         minutes, rest = divmod(round(left), 60)
-        span = f"{rest} s" if not minutes else f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+        hours = f"{minutes // 60} h {minutes % 60:02d} min"
+        span = f"{rest} s" if not minutes else f"{minutes} min {rest:02d} s" if minutes < 60 else hours
         said = f"; {broken:,} cannot be read" if broken else ""
         return f"{self.what}: {looked:,} of {self.count:,} rows, {rate:,.0f} a second, about {span} left{said}"
 

@@ -86,7 +86,7 @@ def plan_columns(
     check_names(config, known, where, elsewhere)
     planned = []
     for profile, found in zip(profiles, inferred, strict=True):
-        options, chosen = _options(config.system.columns.get(profile.name), found, known)
+        options, chosen = column_options(config.system.columns.get(profile.name), found, known)
         said = (declared or {}).get(profile.name, {}).get("type") == options.type
         role, why = _role(config, found, options, targets, (DECLARED if said else GIVEN) if chosen else found.why)
         options = _as_target(config, options) if role == "target" else options
@@ -139,7 +139,7 @@ def _quote_name(name: str) -> str:
     return f"for the column '{name}' write \"columns.'{name}'=…\" (in a file: '{name}' under `columns`)"
 
 
-def _options(given: Any, found: Inferred, columns: list[str]) -> tuple[FeatureConfig, bool]:
+def column_options(given: Any, found: Inferred, columns: list[str]) -> tuple[FeatureConfig, bool]:
     """The options of a column, and whether its type was given rather than inferred."""
     inferred = options_class("feature", found.type)
     if given is None:

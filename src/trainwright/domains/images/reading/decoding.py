@@ -85,7 +85,7 @@ def read_size(reference: str, options: Decoding | None = None) -> Size:
     options, place = options or Decoding(), split_reference(reference)
     content = read_bytes(place)
     if isinstance(content, np.ndarray):
-        return Size(*content.shape[:2], content.shape[2] if content.ndim == 3 else 1)
+        return Size(content.shape[0], content.shape[1], content.shape[2] if content.ndim == 3 else 1)
     return size_of(content, _with_frame(options, place))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
@@ -55,10 +55,10 @@ def split_reference(text: str) -> Reference:
     found = FRAGMENT.fullmatch(fragment) if path else None
     if found is None:
         return Reference(text)
-    given = found.groupdict()
-    frame = given["frame"] or given["alone"]
-    numbers = {name: int(given[name]) for name in ("offset", "length", "row") if given[name] is not None}
-    return replace(Reference(path, **numbers), column=given["column"] or "", frame=None if frame is None else int(frame))
+    given = {name: value for name, value in found.groupdict().items() if value is not None}
+    number = {name: int(value) for name, value in given.items() if name != "column"}
+    frame = number.get("frame", number.get("alone"))
+    return Reference(path, number.get("offset"), number.get("length", 0), number.get("row"), given.get("column", ""), frame)
 
 
 def read_bytes(reference: Reference | str) -> bytes | np.ndarray:

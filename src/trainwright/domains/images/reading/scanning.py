@@ -72,8 +72,8 @@ def scan(places: Iterable[Place], options: Decoding, told: Told = lambda looked,
     found, chunks = Scan(), _chunks(places)
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if workers == 1 or (count is not None and count < WORTH_WORKERS):
-        for each in chunks:
-            found.merge(look_at(each, options))
+        for chunk in chunks:
+            found.merge(look_at(chunk, options))
             told(found.looked, len(found.faults))
         return found
     with _pool(workers) as pool:

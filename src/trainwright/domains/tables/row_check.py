@@ -1,0 +1,113 @@
+"""Every row of the data looked at before any training: what its columns name is read whole, and what cannot be is named."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from trainwright.config.errors import DataError
+from trainwright.config.registry import build
+from trainwright.data.expressions.selected import SelectedSource
+from trainwright.data.inference import infer
+from trainwright.data.profile import profile
+from trainwright.data.source import Source
+from trainwright.domains.tables.columns import column_options
+from trainwright.domains.tables.declared import take_declared
+from trainwright.domains.tables.prepare import given_types, open_named
+from trainwright.features.base import one_array
+from trainwright.features.lazy import LazyFeature
+from trainwright.features.row_progress import RowProgress
+from trainwright.systems.run_config import Config
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class BrokenRow:
+    """A row that names what cannot be read."""
+
+    column: str
+    row: int
+    """From 0."""
+    place: str
+    """Where it is, as its source says: `row 3 (line 4)`."""
+    value: str
+    why: str
+
+
+@dataclass
+class CheckedRows:
+    """What was looked at, and what cannot be read."""
+
+    name: str
+    rows: int
+    columns: dict[str, str] = field(default_factory=dict)
+    """Column → type, of those whose rows name files."""
+    broken: list[BrokenRow] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What is worth saying of the others."""
+
+    def lines(self) -> list[str]:
+        """Each row that cannot be read with its reason, and what was looked at."""
+        shown = [f"{each.place}: {each.value}: {each.why}" for each in self.broken]
+        named = ", ".join(f"'{name}' ({kind})" for name, kind in self.columns.items())
+        what = f"all that {named} names was decoded" if named else "no column names files"
+        return [*shown, *self.notes, f"{self.name}: {self.rows:,} rows, {what}; {len(self.broken):,} cannot be read"]
+
+    def raise_broken(self) -> None:
+        """Raise DataError where a row cannot be read."""
+        if not self.broken:
+            return
+        columns = list(dict.fromkeys(each.column for each in self.broken))
+        what = f"{len(self.broken):,} of {self.rows:,} rows name files that cannot be read"
+        fix = f"mend them, or columns.{columns[0]}.unreadable=skip leaves such rows out of training"
+        raise DataError(what, where=self.name, why=f"in {', '.join(map(repr, columns))}, as listed", fix=fix)
+
+
+def check_rows(config: Config) -> CheckedRows:
+    """Read every row, and all that columns of files name. Raises DataError or ConfigError for data that cannot be opened."""
+    source = open_named(config)
+    take_declared(config, source)
+    source = SelectedSource.of(source, config.data.where, config.data.derive)
+    for note in source.notes:
+        log.info(note)
+    found = CheckedRows(source.name, len(source))
+    for feature in _lazy_columns(config, source):
+        found.columns[feature.name] = feature.kind
+        found.broken += _check_column(feature, source)
+        found.notes += feature.remarks()
+    if not found.columns:
+        for _ in source.batches():  # rows that cannot be parsed are told by what reads them
+            pass
+    return found
+
+
+def _lazy_columns(config: Config, source: Source) -> Iterable[LazyFeature]:
+    known = list(source.schema.names)
+    targets = config.system.targets or source.default_targets
+    for each in infer(profile(source), targets, given_types(config)):
+        options, _ = column_options(config.system.columns.get(each.name), each, known)
+        if each.name in config.system.ignore or options.type == "ignore":
+            continue
+        feature = build("feature", options, name=each.name, target=each.name in targets)
+        if isinstance(feature, LazyFeature):
+            yield feature
+
+
+def _check_column(feature: LazyFeature, source: Source) -> Iterable[BrokenRow]:
+    feature.place = getattr(source, "place", feature.place)
+    feature.read_from(source)
+    start, broken = 0, list[BrokenRow]()
+    with RowProgress(len(source), f"column '{feature.name}'") as progress:
+        for batch in source.batches([feature.name]):
+            values, rows = one_array(batch[feature.name]), np.arange(start, start + batch.num_rows)
+            before, known = start, len(broken)
+            faults = feature.check_rows(values, rows, lambda looked, bad, b=before, k=known: progress(b + looked, k + bad))  # type: ignore[misc]
+            broken += [
+                BrokenRow(feature.name, row, feature.place(row), str(values[row - start].as_py()), why) for row, why in sorted(faults.items())
+            ]
+            start += batch.num_rows
+    return broken
