@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -18,11 +20,20 @@ from trainwright.data.transforms.chain import Chain
 from trainwright.domains.images.augmentation import default_augmentation, of_column
 from trainwright.domains.images.options import ChannelScaleConfig, ImageOptions
 from trainwright.domains.images.preprocessing import Preprocessing
-from trainwright.domains.images.reading.decoding import Reader, probe
+from trainwright.domains.images.reading.decoding import read_size
+from trainwright.domains.images.reading.kinds import Kind, PictureCounts, pack
+from trainwright.domains.images.reading.options import IMAGENET_MEAN, Decoding
+from trainwright.domains.images.reading.reader import Reader, is_gray, piece_of_file
+from trainwright.domains.images.reading.row_files import RowFiles
+from trainwright.domains.images.reading.scanning import scan
 from trainwright.domains.images.transforms.options import FitOptions, StoreOptions
 from trainwright.features.arrays import ArrayDecoder, apply_transforms
-from trainwright.features.file import FileFeature
+from trainwright.features.base import Counts
+from trainwright.features.file import SHOWN, FileFeature
+from trainwright.features.lazy import References
 from trainwright.features.npy import Unreadable
+from trainwright.features.row_progress import RowProgress
+from trainwright.features.words import text_array
 
 LARGEST = 224
 """The largest size that `size: auto` chooses."""
@@ -34,6 +45,7 @@ SCALES = {"imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), "inception
 """Mean and deviation of each channel, of values of 0 to 1, that networks were trained with."""
 FULL = 255.0
 """The largest value of a channel in a file."""
+HOW_TO_MEND = "correct the paths (columns.{name}.root=FOLDER is where they begin), or columns.{name}.unreadable=skip leaves such rows out"
 
 
 class ImageFeature(FileFeature):
@@ -57,11 +69,52 @@ class ImageFeature(FileFeature):
         self.means: list[float] = []
         self.deviations: list[float] = []
         """Of each channel, of values as they are in a batch."""
+        self.files = RowFiles(None, name, config.root)
+        self.counts = PictureCounts(torch.zeros(0, dtype=torch.int64))
+        """What the pictures of each row of the source are like, as far as they were decoded, here and in workers."""
+        self.faults: dict[int, tuple[str, str]] = {}
+        """Row → path and why it cannot be decoded, with `unreadable: skip`."""
+        self.scanned = np.zeros(0, bool)
+        self._source: Callable[[], Any] = lambda: None
+
+    @property
+    def decoding(self) -> Decoding:
+        """How its pictures are decoded."""
+        options = self.config
+        low_high = options.value_range
+        return Decoding(
+            channels=self.depth or 3,  # type: ignore[arg-type]
+            alpha=options.alpha,
+            mean=self._colour_of_mean(),
+            exif=options.exif,
+            frame=options.frame,
+            value_range=None if low_high is None else (low_high[0], low_high[1]),
+            repairs=options.unreadable == "repair",
+            max_pixels=options.max_pixels,
+            least=self._least(),
+        )
+
+    def _colour_of_mean(self) -> tuple[int, int, int]:
+        """The colour of `alpha: mean`, 0 to 255: that by which pictures are normalised, where it is known before they are read."""
+        chosen = self.config.normalize
+        given = chosen.mean if isinstance(chosen, ChannelScaleConfig) else SCALES[chosen][0] if chosen in SCALES else ()
+        found = [round(FULL * each) for each in (given if len(given) == 3 else IMAGENET_MEAN)]
+        return found[0], found[1], found[2]
+
+    def _least(self) -> tuple[int, int] | None:
+        """Height and width that pictures are made smaller to at once, so that none need be decoded much larger; None: decoded whole."""
+        if not self.sides:
+            return None
+        if not self.makes_size:
+            height, width = self.sides
+            share = self.chosen("crop_pct") if self.chosen("resize") == "crop" else 1.0
+            return int(height / share), int(width / share)
+        return None if self.config.store is None else (self.config.store, self.config.store)
 
     @property
     def reader(self) -> Reader:
         """How its pictures are read, here or in a worker."""
-        return Reader(self.depth or 3, self.config.exif)
+        return Reader(self.decoding)
 
     @property
     def read_array(self) -> Callable[[str], np.ndarray]:  # type: ignore[override]
@@ -74,7 +127,7 @@ class ImageFeature(FileFeature):
         return self.reader.read_shape
 
     def reading(self) -> dict[str, Any]:
-        return asdict(self.reader)
+        return asdict(self.decoding)
 
     @property
     def preprocessing(self) -> Preprocessing | None:
@@ -94,10 +147,9 @@ class ImageFeature(FileFeature):
 
         Of what is done with batches, pictures of 0 to 255 come before those that are normalised.
         """
-        asked = [*self.augmentation, *of_column(self.config.transform, self.sides)]
-        makes = any(getattr(each, "makes_size", False) for each in asked)
+        asked = self.asked
         fit = FitOptions(size=self.sides, resize=self.chosen("resize"), crop_pct=self.chosen("crop_pct"), interpolation=self.interpolation)
-        before, after = (self.stored(), [fit]) if makes else ([fit], [])
+        before, after = (self.stored(), [fit]) if self.makes_size else ([fit], [])
         scale = [self.normalization()] if self.means else []
         normalized = [each for each in asked if getattr(each, "of_normalized", False)]
         devices = [each for each in asked if on_device(each) and each not in normalized]
@@ -107,6 +159,16 @@ class ImageFeature(FileFeature):
     def interpolation(self) -> Any:
         """How pictures are resized."""
         return self.chosen("interpolation")
+
+    @property
+    def makes_size(self) -> bool:
+        """Whether what is done in training, or what the person asks for, makes the size of pictures itself."""
+        return any(getattr(each, "makes_size", False) for each in self.asked)
+
+    @property
+    def asked(self) -> list[PartConfig]:
+        """What is done in training alone, and what the person asks for."""
+        return [*self.augmentation, *of_column(self.config.transform, self.sides)]
 
     @property
     def augmentation(self) -> list[PartConfig]:
@@ -127,18 +189,35 @@ class ImageFeature(FileFeature):
         return NormalizeOptions(mean=self.means, std=self.deviations, dim=0, runs_on="device")
 
     def finish(self) -> None:
-        sampled = [found for _, _, path in self.found if (found := _probed(path)) is not None]
-        given = self.config.channels
-        self.depth = given if given != "auto" else 1 if sampled and all(channels == 1 for channels, _, _ in sampled) else 3
+        sampled = [found for _, _, path in self.found if (found := self._size_of(path)) is not None]
+        self.depth = self._find_channels([path for _, _, path in self.found])
         known = self.preprocessing
-        usual = choose_sides([(height, width) for _, height, width in sampled])
+        usual = choose_sides([(height, width) for height, width, _ in sampled])
         self.sides = list(self.config.sides or (usual if known is None else known.size))
         paths = [(row, path) for _, row, path in self.found]
         self.means, self.deviations = [], []
         super().finish()
+        self.raw_shape = [self.depth, None, None]  # those of a sample may all be of one size by chance
         self.center, self.spread = 0.0, 1.0
         self.means, self.deviations = self._scales(paths)
         self.prepare()
+
+    def _size_of(self, path: str) -> tuple[int, int, int] | None:
+        try:
+            return read_size(path, self.decoding)
+        except Unreadable:
+            return None  # told by what reads it next, as the column wants it
+
+    def _find_channels(self, paths: list[str]) -> int:
+        """Those that are asked for; else 1 where every sampled picture is gray, 4 with `alpha: keep`, and 3."""
+        given = self.config.channels
+        if given != "auto":
+            return given
+        if self.config.alpha == "keep":
+            return 4
+        decoding = replace(self.decoding, channels=None)
+        seen = [gray for path in paths if (gray := is_gray(path, decoding)) is not None]
+        return 1 if seen and all(seen) else 3
 
     def _scales(self, sampled: list[tuple[int, str]]) -> tuple[list[float], list[float]]:
         """Mean and deviation of each channel, as values are in a batch."""
@@ -165,9 +244,101 @@ class ImageFeature(FileFeature):
         deviation = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0))
         return mean.tolist(), np.where(deviation > 0, deviation, 1.0).tolist()
 
+    # its files
+
+    def read_from(self, source: Any) -> None:
+        """Paths are relative to the files of this source, or to the folder asked for, from here on."""
+        files = RowFiles(source, self.name, self.config.root)
+        self.folders, self.unusable = files.folders, {}
+        if self._source() is not source:
+            shared = torch.zeros(files.rows, dtype=torch.int64)
+            shared.share_memory_()  # type: ignore[no-untyped-call]
+            self.counts, self.faults, self.scanned = PictureCounts(shared), {}, np.zeros(files.rows, bool)
+        self.files, self._source = files, weakref.ref(source)
+
+    def path(self, row: int, written: str) -> str:
+        return self.files.path(row, written)
+
+    @property
+    def kept_files(self) -> Callable[[str], tuple[list[str], str] | None]:
+        """Reference → its file, and which piece of it."""
+        return piece_of_file
+
     def look(self, path: str) -> tuple[int, str]:
         """Whether there is such a file; what is in it is seen when it is decoded."""
-        return 1, "" if "#" in path or os.path.isfile(path) else "there is no such file"
+        return 1, self.files.say_missing(path) if self.files.absent(pa.array([path]))[0] else ""
+
+    def dropped(self, values: pa.Array, rows: np.ndarray) -> np.ndarray | None:
+        """Rows without a path; with `unreadable: skip` also those that cannot be decoded: each is, once, before training."""
+        absent = self.absent(values, rows) if self.policy == "drop" else None
+        if self.config.unreadable != "skip":
+            return absent
+        self._scan(values, rows)
+        bad = np.isin(rows, list(self.faults))
+        for row in rows[bad][:SHOWN].tolist():
+            self._remember(row, *self.faults[row])
+        bad = bad if absent is None else bad | absent
+        return bad if bad.any() else None
+
+    def _scan(self, values: pa.Array, rows: np.ndarray) -> None:
+        """Decode those of some rows that were not yet, in parallel with progress; what cannot be is in `faults`."""
+        new = ~self.scanned[rows]
+        if not new.any():
+            return
+        with RowProgress(int(new.sum()), f"column '{self.name}'") as told:
+            chosen = values.filter(pa.array(new))
+            found = self.check_rows(chosen, rows[new], told)
+        paths = self.files.paths(text_array(chosen, self.name), rows[new])
+        places = dict(zip(rows[new].tolist(), range(len(chosen)), strict=True))
+        self.faults |= {row: (paths[places[row]].as_py(), fault) for row, fault in found.items()}
+        self.scanned[rows[new]] = True
+
+    def check_rows(self, values: pa.Array, rows: np.ndarray, told: Callable[[int, int], None]) -> dict[int, str]:
+        paths = self.files.paths(text_array(values, self.name), rows)
+        lacking = self.files.absent(paths)
+        there = np.flatnonzero(~lacking & ~np.asarray(paths.is_null()))
+        missing = {int(rows[at]): self.files.say_missing(paths[int(at)].as_py()) for at in np.flatnonzero(lacking)}
+        places = ((int(rows[at]), paths[int(at)].as_py()) for at in there)
+        channels: Any = self.depth or None
+        decoding = replace(self.decoding, repairs=False, channels=channels, least=None)
+        found = scan(places, decoding, lambda looked, broken: told(looked + len(missing), broken + len(missing)), len(there))
+        found.write_to(self.counts)
+        for row in missing:
+            self.counts.note(row, pack(Kind.UNREADABLE, 0, 0))
+        return missing | found.faults
+
+    def refer(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> References:
+        """The path of each row; raises DataError naming the first rows whose file is not there, unless they are skipped or repaired."""
+        self.note_missing(self.absent(values, rows), rows, counts)
+        paths = self.files.paths(text_array(values, self.name), rows)
+        lacking = self.files.absent(paths)
+        if lacking.any():
+            at = np.flatnonzero(lacking)
+            named = [(int(rows[place]), paths[int(place)].as_py()) for place in at[:SHOWN]]
+            if self.config.unreadable == "error":
+                said = [f"{path} ({self.files.say_missing(path)})" for _, path in named]
+                what = f"column '{self.name}' names {len(at):,} files that cannot be read: {self.listed(rows[at], said)}"
+                raise DataError(what, fix=HOW_TO_MEND.format(name=self.name))
+            for row, path in named:
+                self._remember(row, path, self.files.say_missing(path))
+            paths = pc.if_else(pa.array(lacking), pa.scalar(None, paths.type), paths)
+            if counts is not None:
+                counts.invalid += len(at)
+        return References(paths.cast(pa.string()), np.asarray(paths.is_valid()).astype(np.int64))
+
+    def remarks(self) -> list[str]:
+        """The first rows left out or repaired, and what pictures were like, as far as they were decoded."""
+        return [*super().remarks(), *self.describe_kinds()]
+
+    def describe_kinds(self) -> list[str]:
+        """One line of what pictures were like that are not plain, of so many that were decoded."""
+        looked, lines = self.counts.looked, self.counts.lines()
+        return [f"column '{self.name}': of {looked:,} pictures that were decoded {'; '.join(lines)}"] if lines else []
+
+    def record(self) -> dict[str, Any]:
+        """What was found in its files, for results.json: how many were decoded, of which kinds, and the first that cannot be read."""
+        unusable = [{"row": row, "file": path, "reason": fault} for row, (path, fault) in list(self.faults.items())[:SHOWN]]
+        return {"decoded": self.counts.looked, **self.counts.summary(), **({"first_unreadable": unusable} if unusable else {})}
 
     @property
     def is_sequence(self) -> bool:
@@ -183,6 +354,29 @@ class PictureDecoder(ArrayDecoder):
     def __init__(self, feature: ImageFeature, training: bool) -> None:
         super().__init__(feature, training)
         self.means = torch.tensor(feature.means or [0.0] * feature.depth)
+        self.reader, self.counts = feature.reader, feature.counts
+
+    def _begun(self, reference: str, row: int, place: int) -> Tensor:
+        """The picture after the transforms whose result is kept; what it was like is kept with it, and counted. Raises Unreadable."""
+
+        def make() -> tuple[int, Tensor]:
+            picture = self.reader.read_picture(reference)
+            return picture.packed, apply_transforms(self.first, torch.from_numpy(picture.pixels), self.name, row, reference)
+
+        try:
+            kept_as = None if self.cache is None else self.kept_files(reference)
+            packed, found = make() if self.cache is None or kept_as is None else self.cache.of_files(*kept_as, make)
+        except Unreadable:
+            self.note(row, pack(Kind.UNREADABLE, 0, 0))
+            raise
+        self.note(row, packed)
+        kept: Tensor = found
+        return kept
+
+    def note(self, row: int, packed: int) -> None:
+        """Count what the picture of a row of the source is like."""
+        if row < len(self.counts.held):
+            self.counts.note(row, packed)
 
     def numbers(self, found: Tensor, row: int, path: str) -> Tensor:
         """Pixels as they are: they are normalised with the batch."""
@@ -214,10 +408,3 @@ def _in_bytes(numbers: Sequence[float], depth: int) -> list[float]:
     if depth == 1:
         return [sum(found) / len(found)]
     return [*found, FULL / 2][:depth] if len(found) < depth else found[:depth]
-
-
-def _probed(path: str) -> tuple[int, int, int] | None:
-    try:
-        return probe(path)
-    except Unreadable:
-        return None  # told by what reads it next, as the column wants it

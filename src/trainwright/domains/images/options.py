@@ -8,11 +8,9 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from trainwright.config.model import ConfigModel, PartConfig, refusal
 from trainwright.data.transforms import Transforms, ensure_column_chain
+from trainwright.domains.images.reading.options import MAX_PIXELS, Alpha
 from trainwright.domains.images.transforms.options import Interpolation
 from trainwright.features.options import FileOptions
-
-MAX_PIXELS = 89_478_485
-"""Pixels of a picture from which on it is refused: Pillow's own limit, 256 MiB of RGB."""
 
 
 class ChannelScaleConfig(ConfigModel):
@@ -45,12 +43,19 @@ class ImageOptions(FileOptions):
     """With `crop`, the share of the short side that is kept where pictures are evaluated, as timm has it."""
     interpolation: Interpolation = "bilinear"
     """How pictures are resized; always with antialiasing."""
-    alpha: Literal["white", "black", "mean", "drop", "keep"] = "white"
-    """What stands behind what is transparent; `drop` shows the colours that were hidden, `keep` gives a fourth channel."""
+    alpha: Alpha = "white"
+    """What stands behind what is transparent: a colour (`mean`: that of `normalize`, or of ImageNet), or `drop`, the hidden colours.
+
+    `keep` gives a fourth channel.
+    """
     exif: bool = True
     """Whether pictures are turned upright as their EXIF data say."""
     frame: Annotated[int, Field(ge=0)] = 0
     """Which picture of a file of several, counted from 0."""
+    root: str | None = None
+    """The folder at which paths begin; default: that of the table they stand in."""
+    value_range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    """Which numbers are black and white in files of 16 bits, 32 bits or floating numbers; default: 0 and 65535, or 0 and 1 or 255."""
     max_pixels: PositiveInt = MAX_PIXELS
     """Larger pictures cannot be read: small files may be made to fill the memory."""
     normalize: Literal["auto", "imagenet", "inception", "none"] | ChannelScaleConfig = "auto"
@@ -68,6 +73,13 @@ class ImageOptions(FileOptions):
             return value
         refusal(ensure_column_chain)(value)
         return [square(each) for each in value]
+
+    @field_validator("value_range")
+    @classmethod
+    def _rises(cls, value: list[float] | None) -> list[float] | None:
+        if value is not None and value[0] >= value[1]:
+            raise ValueError(f"{value[0]:g} is black and {value[1]:g} white; the second number is larger")
+        return value
 
     @property
     def sides(self) -> tuple[int, int] | None:

@@ -107,7 +107,8 @@ def _check_column(feature: LazyFeature, source: Source) -> Iterable[BrokenRow]:
             before, known = start, len(broken)
             faults = feature.check_rows(values, rows, lambda looked, bad, b=before, k=known: progress(b + looked, k + bad))  # type: ignore[misc]
             broken += [
-                BrokenRow(feature.name, row, feature.place(row), str(values[row - start].as_py()), why) for row, why in sorted(faults.items())
+                BrokenRow(feature.name, row, feature.place(row), str(values[row - start].as_py()), why)
+                for row, why in sorted(faults.items())
             ]
             start += batch.num_rows
     return broken

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntFlag
+from typing import Any
 
 import numpy as np
 
@@ -59,9 +60,14 @@ def pack(kind: Kind, height: int, width: int) -> int:
 
 @dataclass(frozen=True)
 class PictureCounts:
-    """What the pictures of rows are like; `packed` int64 has a number of `pack` for each row, and 0 for those not looked at."""
+    """What the pictures of rows are like: int64 of `pack` for each row, 0 for those not looked at; a tensor where workers share it."""
 
-    packed: np.ndarray
+    held: Any
+
+    @property
+    def packed(self) -> np.ndarray:
+        """The numbers as an array, which may be written to."""
+        return np.asarray(self.held)
 
     @property
     def looked(self) -> int:

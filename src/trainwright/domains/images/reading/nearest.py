@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 
 from trainwright.config.errors import nearest
@@ -16,16 +17,15 @@ def with_slashes(path: str) -> str:
     return path if os.sep == "\\" else path.replace("\\", "/")
 
 
-def nearest_path(path: str) -> str:
+def nearest_path(path: str, below: Sequence[str] = ()) -> str:
     """The nearest path that is there: case and separators aside, or below its folder, or in a folder of nearly that name; else empty.
 
-    Of an absolute path of another machine: what of its end is below the working directory.
+    Of a path of another machine: what of its end is in one of the folders `below`, or in the working directory.
     """
     written = with_slashes(path)
-    for found in (written if os.path.exists(written) else "", _walk(written), _end_of(path)):
-        if found:
-            return found
-    return ""
+    if os.path.exists(written):
+        return written
+    return _walk(written) or next((found for folder in [*below, "."] if (found := _end_in(folder, path))), "")
 
 
 def _walk(path: str) -> str:
@@ -60,8 +60,8 @@ def _names_in(folder: str) -> tuple[str, ...]:
         return ()
 
 
-def _end_of(path: str) -> str:
-    """The longest end of a path that is there below the working directory; empty where there is none."""
+def _end_in(folder: str, path: str) -> str:
+    """The longest end of a path that is there in a folder, with the folder; empty where there is none."""
     parts = (PureWindowsPath(path) if "\\" in path or path[1:2] == ":" else PurePosixPath(path)).parts
-    ends = ("/".join(parts[first:]) for first in range(1, len(parts)))
-    return next((each for each in ends if os.path.exists(each)), "")
+    places = (os.path.normpath(os.path.join(folder, *parts[first:])) for first in range(1, len(parts)))
+    return next((each for each in places if os.path.exists(each)), "")

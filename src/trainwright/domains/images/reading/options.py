@@ -8,6 +8,8 @@ from typing import Literal
 MAX_PIXELS = 89_478_485
 """Pixels above which a picture is refused: Pillow's, a quarter of a GiB of RGB."""
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+"""Mean of each channel of ImageNet, of values of 0 to 1."""
 Alpha = Literal["white", "black", "mean", "drop", "keep"]
 Channels = Literal[1, 3, 4]
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from trainwright.domains.images.reading.decoding import Picture, read_picture, read_size
 from trainwright.domains.images.reading.options import Decoding
+from trainwright.domains.images.reading.reference import split_reference
+from trainwright.features.npy import Unreadable
+
+SMALL = 32
+"""Height and width at which the colours of a large JPEG are looked at."""
 
 
 @dataclass(frozen=True)
@@ -28,3 +33,18 @@ class Reader:
         """`(channels, height, width)` from the head of the file. Raises Unreadable."""
         height, width, there = read_size(reference, self.decoding)
         return self.decoding.channels or there, height, width
+
+
+def is_gray(reference: str, decoding: Decoding) -> bool | None:
+    """Whether a picture has one channel, or three that are equal everywhere; None where it cannot be read."""
+    try:
+        pixels = read_picture(reference, replace(decoding, channels=None, alpha="white", least=(SMALL, SMALL))).pixels
+    except Unreadable:
+        return None
+    return len(pixels) == 1 or bool((pixels[:1] == pixels[1:3]).all())
+
+
+def piece_of_file(reference: str) -> tuple[list[str], str]:
+    """The file of a reference, and which piece of it is the picture."""
+    path = split_reference(reference).path
+    return [path], reference[len(path) :]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -109,14 +109,14 @@ def _loaded(place: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def say_missing(path: str, error: OSError) -> str:
-    """Why a file cannot be opened, in words, with what may have been meant."""
+def say_missing(path: str, error: OSError, below: Sequence[str] = ()) -> str:
+    """Why a file cannot be opened, in words, with what may have been meant; `below`: folders where the ends of its path may be."""
     if ADDRESS.match(path) or "://" in path:
         return "it is a URL; pictures are read from files: fetch them first, and name the files"
     if isinstance(error, FileNotFoundError):
         from trainwright.domains.images.reading.nearest import nearest_path
 
-        near = nearest_path(path)
+        near = nearest_path(path, below)
         return "it is not there" + (f"; the nearest path that is: {near}" if near else "")
     words = {PermissionError: "it may not be read", IsADirectoryError: "it is a folder"}
     return words.get(type(error), error.strerror or type(error).__name__)
