@@ -332,13 +332,13 @@ class ImageFeature(FileFeature):
 
     def describe_kinds(self) -> list[str]:
         """One line of what pictures were like that are not plain, of so many that were decoded."""
-        looked, lines = self.counts.looked, self.counts.lines()
-        return [f"column '{self.name}': of {looked:,} pictures that were decoded {'; '.join(lines)}"] if lines else []
+        lines = self.counts.lines()
+        return [f"column '{self.name}': {self.counts.decoded:,} pictures decoded: {'; '.join(lines)}"] if lines else []
 
     def record(self) -> dict[str, Any]:
         """What was found in its files, for results.json: how many were decoded, of which kinds, and the first that cannot be read."""
         unusable = [{"row": row, "file": path, "reason": fault} for row, (path, fault) in list(self.faults.items())[:SHOWN]]
-        return {"decoded": self.counts.looked, **self.counts.summary(), **({"first_unreadable": unusable} if unusable else {})}
+        return {"decoded": self.counts.decoded, **self.counts.summary(), **({"first_unreadable": unusable} if unusable else {})}
 
     @property
     def is_sequence(self) -> bool:

@@ -63,7 +63,7 @@ class CheckedRows:
             return
         columns = list(dict.fromkeys(each.column for each in self.broken))
         what = f"{len(self.broken):,} of {self.rows:,} rows name files that cannot be read"
-        fix = f"mend them, or columns.{columns[0]}.unreadable=skip leaves such rows out of training"
+        fix = f"write these files again, or columns.{columns[0]}.unreadable=skip leaves such rows out of training"
         raise DataError(what, where=self.name, why=f"in {', '.join(map(repr, columns))}, as listed", fix=fix)
 
 

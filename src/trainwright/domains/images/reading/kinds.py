@@ -71,8 +71,13 @@ class PictureCounts:
 
     @property
     def looked(self) -> int:
-        """Rows whose picture was decoded."""
+        """Rows whose picture was decoded, or could not be."""
         return int(np.count_nonzero(self.packed))
+
+    @property
+    def decoded(self) -> int:
+        """Rows whose picture was decoded."""
+        return self.looked - int(np.count_nonzero(self.packed >> 40 & int(Kind.UNREADABLE)))
 
     def note(self, row: int, packed: int) -> None:
         """Takes the picture of a row into account, again or for the first time."""
@@ -104,5 +109,5 @@ class PictureCounts:
         return {NAMES[kind]: count for kind, count in self.counts().items()}
 
     def lines(self) -> list[str]:
-        """One line per kind."""
-        return [f"{count:,} {WORDS[kind]}" for kind, count in self.counts().items()]
+        """One line per kind, of those that were decoded."""
+        return [f"{count:,} {WORDS[kind]}" for kind, count in self.counts().items() if kind is not Kind.UNREADABLE]
