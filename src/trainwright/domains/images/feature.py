@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
-from torch import Tensor
 
 from trainwright.config.errors import DataError
 from trainwright.config.model import PartConfig
 from trainwright.data.transforms import NormalizeOptions, on_device
 from trainwright.data.transforms.chain import Chain
 from trainwright.domains.images.augmentation import default_augmentation, of_column
+from trainwright.domains.images.decoder import PictureDecoder
 from trainwright.domains.images.options import ChannelScaleConfig, ImageOptions
 from trainwright.domains.images.preprocessing import Preprocessing
 from trainwright.domains.images.reading.decoding import read_size
@@ -27,7 +27,7 @@ from trainwright.domains.images.reading.reader import Reader, is_gray, piece_of_
 from trainwright.domains.images.reading.row_files import RowFiles
 from trainwright.domains.images.reading.scanning import scan
 from trainwright.domains.images.transforms.options import FitOptions, StoreOptions
-from trainwright.features.arrays import ArrayDecoder, apply_transforms
+from trainwright.features.arrays import apply_transforms
 from trainwright.features.base import Counts
 from trainwright.features.file import SHOWN, FileFeature
 from trainwright.features.lazy import References
@@ -346,50 +346,6 @@ class ImageFeature(FileFeature):
 
     def decoder(self, training: bool) -> PictureDecoder:
         return PictureDecoder(self, training)
-
-
-class PictureDecoder(ArrayDecoder):
-    """Reference → uint8 `(c, h, w)`; a row without a picture has the mean of each channel."""
-
-    def __init__(self, feature: ImageFeature, training: bool) -> None:
-        super().__init__(feature, training)
-        self.means = torch.tensor(feature.means or [0.0] * feature.depth)
-        self.reader, self.counts = feature.reader, feature.counts
-
-    def _begun(self, reference: str, row: int, place: int) -> Tensor:
-        """The picture after the transforms whose result is kept; what it was like is kept with it, and counted. Raises Unreadable."""
-
-        def make() -> tuple[int, Tensor]:
-            picture = self.reader.read_picture(reference)
-            return picture.packed, apply_transforms(self.first, torch.from_numpy(picture.pixels), self.name, row, reference)
-
-        try:
-            kept_as = None if self.cache is None else self.kept_files(reference)
-            packed, found = make() if self.cache is None or kept_as is None else self.cache.of_files(*kept_as, make)
-        except Unreadable:
-            self.note(row, pack(Kind.UNREADABLE, 0, 0))
-            raise
-        self.note(row, packed)
-        kept: Tensor = found
-        return kept
-
-    def note(self, row: int, packed: int) -> None:
-        """Count what the picture of a row of the source is like."""
-        if row < len(self.counts.held):
-            self.counts.note(row, packed)
-
-    def numbers(self, found: Tensor, row: int, path: str) -> Tensor:
-        """Pixels as they are: they are normalised with the batch."""
-        return (found if found.dtype == torch.uint8 else found.float()).contiguous()
-
-    def join(self, samples: list[Tensor | None], rows: list[int]) -> dict[str, Tensor]:
-        """`value` (b, 1, c, h, w), with `missing` (b, 1)."""
-        dtype = next((each.dtype for each in samples if each is not None), torch.uint8)
-        empty = (self.means if dtype != torch.uint8 else self.means.round()).to(dtype).view(-1, 1, 1).expand(self.shape)
-        parts = {"value": torch.stack([empty if each is None else each for each in samples]).unsqueeze(1)}
-        if self.indicator:
-            parts["missing"] = torch.tensor([[float(each is None)] for each in samples])
-        return parts
 
 
 def choose_sides(sizes: list[tuple[int, int]]) -> tuple[int, int]:
