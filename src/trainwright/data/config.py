@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from glob import glob
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from trainwright.config.choice import choice
+from trainwright.config.errors import ConfigError
 from trainwright.config.foreign import found_at
 from trainwright.config.model import ConfigModel, refusal
 from trainwright.config.registry import parts
@@ -23,7 +24,7 @@ from trainwright.data.window_options import WindowConfig
 class SamplingConfig(ConfigModel):
     """How training rows are drawn; validation and test rows never are."""
 
-    by: str = Field(min_length=1)
+    by: str = ""
     """What weighs a row: `class` (one over the size of its class), `label_rarity` (of its labels), a column, `./f.py:function`."""
     rarity: Literal["max", "sum"] = "max"
     """Of `label_rarity`: the rarity of a row's rarest label, one over how many rows have it, or the sum over all its labels; having none
@@ -34,12 +35,30 @@ class SamplingConfig(ConfigModel):
     """Whether a row can be drawn again in an epoch."""
     samples: int | None = Field(default=None, ge=1)
     """Rows of an epoch; default: as many as there are training rows."""
+    repeats: int | None = Field(default=None, ge=2)
+    """In place of `by`: each row that an epoch sees comes so many times, varied otherwise each time; the epoch stays as long, so that it
+    sees fewer rows (repeated augmentation)."""
+
+    @model_validator(mode="after")
+    def _says_how(self) -> Self:
+        refusal(_ensure_sampling)(self)
+        return self
 
     @field_validator("by")
     @classmethod
     def _is_found_from_anywhere(cls, value: str) -> str:
         """A function's file by its whole path, so that a run is continued from any folder."""
         return str(refusal(found_at)(value)[1]) if ".py:" in value else value
+
+
+def _ensure_sampling(options: SamplingConfig) -> None:
+    if not options.by and options.repeats is None:
+        fix = "data.sampling: {by: class}, or {repeats: 3}"
+        raise ConfigError("data.sampling says neither what rows are drawn by nor how often each comes", fix=fix)
+    given = [name for name in ("by", "rarity", "target", "replacement") if name in options.model_fields_set]
+    if options.repeats is not None and given:
+        why = "repeated rows are drawn alike"
+        raise ConfigError(f"data.sampling.repeats stands beside {given[0]}", why=why, fix=f"leave {given[0]} or repeats out")
 
 
 class DataConfig(CachedData):

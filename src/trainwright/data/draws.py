@@ -44,6 +44,25 @@ class Draws:
         seed_python_and_numpy(key)
 
 
+REPEAT = 40
+"""Of a sample's number: the bits above these say how often its row came before in the epoch."""
+
+
+class SamplePlace:
+    """Which sample is read in this process, for what follows from its row and epoch and draws nothing."""
+
+    def __init__(self) -> None:
+        self.seed, self.epoch, self.number = 0, 0, 0
+
+
+PLACE = SamplePlace()
+
+
+def sample_place() -> tuple[int, int, int, int]:
+    """Seed, epoch and row of the sample that is being read, and how often its row came before in the epoch."""
+    return PLACE.seed, PLACE.epoch, PLACE.number & ((1 << REPEAT) - 1), PLACE.number >> REPEAT
+
+
 class DefaultGenerator(Protocol):
     """One of the default generators that a dataset may draw from."""
 

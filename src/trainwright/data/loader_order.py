@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import BatchSampler, RandomSampler, SequentialSampler, SubsetRandomSampler, WeightedRandomSampler
 
-REPEAT = 40
-"""Bits of a row's number; how often the row came before in its epoch stands above them."""
+from trainwright.data.draws import REPEAT
 
 Keys = np.ndarray | list[Any]
 

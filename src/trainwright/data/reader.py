@@ -16,7 +16,7 @@ from torch.utils.data import Subset, TensorDataset, default_collate
 
 from trainwright.config.errors import FOREIGN, TrainwrightError
 from trainwright.data.counters import fold, fold_in
-from trainwright.data.draws import GENERATORS, keep_draws_unless_reseeded
+from trainwright.data.draws import GENERATORS, PLACE, keep_draws_unless_reseeded
 from trainwright.data.samples import fetches_in_bulk, joined_samples, unreadable
 
 Join = Callable[[Any, list[Any]], Any]
@@ -35,11 +35,13 @@ class SampleReader:
         """Whether nothing can be random in a batch."""
         self._tensors = tensors_of(dataset) if self.still and collate is default_collate and not whole else None
         self._key = fold(0, "sample", 0)
+        self._epoch = (0, 0)
         self._drawn: tuple[str, ...] = ()
 
     def begin_epoch(self, seed: int, epoch: int) -> None:
         """Let what is random follow from (seed, epoch) from here on."""
         self._key = fold(seed, "sample", epoch)
+        self._epoch = (seed, epoch)
 
     def select(self, keys: np.ndarray | list[Any]) -> list[Tensor] | None:
         """The rows of tensors in memory, just as `default_collate` would stack them; None where they must be read one by one."""
@@ -98,16 +100,19 @@ class SampleReader:
         """The samples, each with those generators seeded that are known to be drawn from."""
         samples: list[Any] = []
         seeded = [GENERATORS[name] for name in self._drawn]
+        PLACE.seed, PLACE.epoch = self._epoch
         try:
             if self._in_bulk or self._draws_nothing:
                 self._seed(seeded, numbers[:1])
             if self._in_bulk:
                 return list(self._dataset.__getitems__(keys))
             if not seeded or self._draws_nothing:
-                for key in keys:
+                for place, key in enumerate(keys):
+                    PLACE.number = numbers[place] if place < len(numbers) else 0
                     samples.append(self._dataset[key])
                 return samples
             for key, number in zip(keys, numbers, strict=True):
+                PLACE.number = number
                 self._seed(seeded, [number])
                 samples.append(self._dataset[key])
         except TrainwrightError:

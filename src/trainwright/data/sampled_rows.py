@@ -1,4 +1,4 @@
-"""Training rows drawn by weights: which rows an epoch sees is a pure function of (seed, epoch), whatever reads them."""
+"""Training rows drawn by weights, or several times each: which an epoch sees is a pure function of (seed, epoch)."""
 
 from __future__ import annotations
 
@@ -9,36 +9,40 @@ import torch
 from torch import Tensor
 
 from trainwright.data.counters import fold
-from trainwright.data.loader_order import REPEAT, times_before
+from trainwright.data.draws import REPEAT
+from trainwright.data.loader_order import times_before
+from trainwright.data.order import epoch_order
 from trainwright.data.rows import Rows, WrappedRows
 
 PURPOSE = "sampling"
 
 
-class SampledRows(WrappedRows):
-    """As many rows of others as an epoch draws, by their weights; place i of an epoch is its draw number i.
+class DrawnRows(WrappedRows):
+    """As many rows of others as an epoch draws; place i of an epoch is its draw number i.
 
     A row that is drawn again in an epoch has other randomness than before, where its samples have any.
     """
 
-    def __init__(self, rows: Rows, weights: np.ndarray, samples: int, replacement: bool = True) -> None:
-        """`weights` (float64, one per row): finite, not negative, and so many above 0 that `samples` can be drawn."""
+    def __init__(self, rows: Rows, samples: int) -> None:
         super().__init__(rows)
-        self._weights, self._samples, self._replacement = weights, samples, replacement
+        self._samples = samples
         self._begun: tuple[int, int] | None = None
         self._drawn = self._draws = torch.empty(0, dtype=torch.int64)
 
     def __len__(self) -> int:
         return self._samples
 
+    def draw(self, seed: int, epoch: int) -> np.ndarray:
+        """The rows of an epoch (int64, `samples`), a pure function of its arguments."""
+        raise NotImplementedError
+
     def begin_epoch(self, seed: int, epoch: int) -> None:
         """Draw the rows of an epoch; nothing where it was begun before."""
         self.rows.begin_epoch(seed, epoch)
         if self._begun == (seed, epoch):
             return
-        drawn = draw_rows(self._weights, self._samples, self._replacement, seed, epoch)
-        again = self._replacement and not self.in_memory  # rows in memory have no randomness
-        draws = drawn + (times_before(drawn) << REPEAT) if again else drawn
+        drawn = self.draw(seed, epoch)
+        draws = drawn if self.in_memory else drawn + (times_before(drawn) << REPEAT)  # rows in memory have no randomness
         self._drawn, self._draws = torch.from_numpy(drawn).to(self.device), torch.from_numpy(draws)
         self._begun = (seed, epoch)
 
@@ -59,7 +63,7 @@ class SampledRows(WrappedRows):
     def buckets(self, seed: int, epoch: int) -> np.ndarray | None:
         """Those of the rows that the epoch draws."""
         buckets = self.rows.buckets(seed, epoch)
-        return None if buckets is None else buckets[draw_rows(self._weights, self._samples, self._replacement, seed, epoch)]
+        return None if buckets is None else buckets[self.draw(seed, epoch)]
 
     def sizes(self) -> None:
         """Not told: a place holds another row in every epoch."""
@@ -70,6 +74,48 @@ class SampledRows(WrappedRows):
     def describe(self) -> str:
         """What they are, in a few words."""
         return f"{len(self):,} draws from {self.rows.describe()}"
+
+
+class SampledRows(DrawnRows):
+    """Rows drawn by their weights."""
+
+    def __init__(self, rows: Rows, weights: np.ndarray, samples: int, replacement: bool = True) -> None:
+        """`weights` (float64, one per row): finite, not negative, and so many above 0 that `samples` can be drawn."""
+        super().__init__(rows, samples)
+        self._weights, self._replacement = weights, replacement
+
+    def draw(self, seed: int, epoch: int) -> np.ndarray:
+        """The rows of an epoch (int64, `samples`)."""
+        return draw_rows(self._weights, self._samples, self._replacement, seed, epoch)
+
+
+class RepeatedRows(DrawnRows):
+    """Every row that an epoch sees comes several times, one copy after the other (Hoffer et al. 2020; Berman et al. 2019).
+
+    An epoch has as many samples as before, and so a part of the rows, others in every epoch; copies stand together in a step.
+    """
+
+    def __init__(self, rows: Rows, repeats: int, samples: int) -> None:
+        super().__init__(rows, samples)
+        self._repeats = repeats
+
+    def draw(self, seed: int, epoch: int) -> np.ndarray:
+        """The rows of an epoch (int64, `samples`), placed so that they stand together once the epoch's own order is applied."""
+        return repeat_rows(len(self.rows), self._repeats, self._samples, seed, epoch)
+
+    def describe(self) -> str:
+        """What they are, in a few words."""
+        return f"{self._repeats} copies of each of {-(-len(self) // self._repeats):,} of {self.rows.describe()}"
+
+
+def repeat_rows(rows: int, repeats: int, samples: int, seed: int, epoch: int) -> np.ndarray:
+    """Row numbers (int64, `samples`) by their place in the epoch before it is shuffled, a pure function of its arguments."""
+    generator = torch.Generator()
+    generator.manual_seed(fold(seed, "repeats", epoch))
+    chosen = torch.randperm(rows, generator=generator).numpy()[np.arange(samples) // repeats % rows]
+    placed = np.empty(samples, np.int64)
+    placed[epoch_order(seed, epoch, samples).numpy()] = chosen
+    return placed
 
 
 def draw_rows(weights: np.ndarray, samples: int, replacement: bool, seed: int, epoch: int) -> np.ndarray:

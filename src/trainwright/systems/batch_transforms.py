@@ -92,6 +92,7 @@ class SupervisedTransforms(BatchTransforms):
 
     def ensure_mixable(self, batch: dict[str, Tensor]) -> None:
         """Raise ConfigError, naming the columns, for inputs that rows cannot be joined by, and for answers that cannot be."""
+        self._ensure_sizes()
         for chain, given in ((self.early, batch), (self.whole, self.always(batch) if self.joining else batch)):
             for each in joins_in(chain):
                 for group in self.spec.inputs:
@@ -114,6 +115,15 @@ class SupervisedTransforms(BatchTransforms):
             fix = "use mix, which cuts masks too, or mixup" if len(at.positions) == 2 else "use mixup, or leave it out"
             raise ConfigError(f"{joining.name} cannot cut this target", where="data.transform", why=why, fix=fix)
 
+    def _ensure_sizes(self) -> None:
+        """Raise ConfigError where inputs change their size, and answers at positions do not."""
+        changed = next((key for key, chain in self.columns.items() if chain.other_sizes), None)
+        at = next((target.name for target in self.spec.targets if target.positions), None)
+        if changed is not None and at is not None:
+            what = f"'{changed.removesuffix('.value')}' changes its size in training, and '{at}' has an answer at every position"
+            why, fix = "its positions are those of full size", "leave progressive_resize out"
+            raise ConfigError(what, where=self.columns[changed].where, why=why, fix=fix)
+
     def ensure_fits(self, before: dict[str, Tensor], after: dict[str, Tensor]) -> None:
         """Raise ConfigError for a batch that its transforms leave in another shape or type than the encoders are made for."""
         for group in self.spec.inputs:
@@ -124,7 +134,10 @@ class SupervisedTransforms(BatchTransforms):
                 if key in self.columns and "length" in group.parts:
                     wanted[1] = as_read.shape[2]  # as long as the longest of the batch
                 kept = found.dtype == as_read.dtype or (key in self.columns and found.is_floating_point())
-                if list(found.shape[1:]) != wanted or not kept:
+                shaped = list(found.shape[1:])
+                if key in self.columns and self.columns[key].other_sizes:
+                    shaped, wanted = shaped[:-2], wanted[:-2]
+                if shaped != wanted or not kept:
                     raise _misfit(group.columns, found, wanted, as_read, key in self.columns)
 
 

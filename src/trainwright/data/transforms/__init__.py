@@ -33,6 +33,12 @@ class RandomCropOptions(TransformConfig):
     """How long the piece is, along the last dimension; of several sizes, along as many last dimensions."""
     dims: list[int] | None = None
     """The dimensions that are cut, one per size; default: the last ones."""
+    padding: int = Field(default=0, ge=0)
+    """Entries added at both ends of each cut dimension first: 4 for pictures of 32, as CIFAR-10 is trained on."""
+    padding_mode: Literal["constant", "reflect", "edge"] = "constant"
+    """What is added: `fill`, or what lies inside, mirrored or repeated."""
+    fill: float | None = None
+    """With `constant`, what is added; default: 0, and of masks, whose pixels are whole numbers of 64 bits, -100, which is no class."""
     applies_in: Literal["train", "always"] = "train"
     """`train`: training rows alone, so that a `center_crop` after it gives other rows the same shape; `always`: every row."""
     runs_on: Literal["worker"] = "worker"

@@ -65,6 +65,11 @@ class BatchChain:
         """Whether any of it applies in training alone, and may draw."""
         return not all(always for _, _, always, _ in self.steps)
 
+    @property
+    def other_sizes(self) -> bool:
+        """Whether training rows may come out in other sizes than others."""
+        return any(getattr(each, "other_sizes", False) for each in self.options)
+
     def tell_place(self, place: BatchPlace) -> None:
         """Tell the transforms that follow the run where the next batch is."""
         for *_, call in self.steps:

@@ -22,5 +22,7 @@ class TransformConfig(PartConfig):
     """The option that `{name: value}` means."""
     still: ClassVar[bool] = False
     """Whether it gives one result whatever was drawn, so that its results can be kept."""
+    other_sizes: ClassVar[bool] = False
+    """Whether training rows may come out in other sizes, along the last two dimensions, than the encoder is made for."""
     makes_one_length: ClassVar[bool] = False
     """Whether samples of any length get one, so that later ones may have lengths that those in training had not."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -50,8 +52,41 @@ class RandomCrop(PlacedCrop):
 
     draws = True
 
+    def __init__(self, options: RandomCropOptions) -> None:
+        super().__init__(options)
+        self.padding, self.mode, self.fill = options.padding, options.padding_mode, options.fill
+
+    def __call__(self, sample: Tensor) -> Tensor:
+        if not self.padding:
+            return super().__call__(sample)
+        dims = [dim % sample.dim() for dim in self.dims if -sample.dim() <= dim < sample.dim()]
+        return super().__call__(pad_ends(sample, dims, self.padding, self.mode, self.fill))
+
     def begin(self, left: int) -> int:
         return int(torch.randint(left + 1, ()))
+
+
+IGNORED = -100
+"""No class of a mask."""
+
+
+def pad_ends(sample: Tensor, dims: Sequence[int], count: int, mode: str, fill: float | None) -> Tensor:
+    """`count` entries more at both ends of each of `dims`; raises DataError where fewer lie inside than are mirrored."""
+    if mode == "constant":
+        level = fill if fill is not None else IGNORED if sample.dtype == torch.int64 else 0
+        shape = [size + 2 * count * (dim in dims) for dim, size in enumerate(sample.shape)]
+        padded = sample.new_full(shape, level)
+        padded[tuple(slice(count, count + size) if dim in dims else slice(None) for dim, size in enumerate(sample.shape))] = sample
+        return padded
+    for dim in dims:
+        size = sample.shape[dim]
+        if mode == "reflect" and size <= count:
+            fix = "pad less, or with padding_mode: edge"
+            raise DataError(f"random_crop: {count} entries cannot be mirrored of {size}", fix=fix)
+        places = torch.arange(-count, size + count)
+        inside = places.clamp(0, size - 1) if mode == "edge" else (size - 1) - ((size - 1) - places.abs()).abs()
+        sample = sample.index_select(dim, inside)
+    return sample
 
 
 class CenterCrop(PlacedCrop):

@@ -13,7 +13,7 @@ from trainwright.config.foreign import found_at
 from trainwright.config.own_code import describe_failure
 from trainwright.data.config import SamplingConfig
 from trainwright.data.rows import Rows
-from trainwright.data.sampled_rows import SampledRows, draw_rows
+from trainwright.data.sampled_rows import RepeatedRows, SampledRows, draw_rows
 from trainwright.data.source import Source
 from trainwright.features.cutting import windows_of
 from trainwright.features.encoding import EncodedTable
@@ -39,13 +39,19 @@ class Sampling:
     shares: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
     """Target → class or label → its share of the training rows, and of the draws of the first epoch."""
     notes: list[str] = field(default_factory=list)
+    repeats: int | None = None
+    """How often each row comes, where rows are repeated and not drawn by weights."""
 
     def of(self, rows: Rows) -> Rows:
         """The training rows as they are drawn."""
+        if self.repeats is not None:
+            return RepeatedRows(rows, self.repeats, self.samples)
         return SampledRows(rows, self.weights, self.samples, self.replacement)
 
     def lines(self) -> list[str]:
         """What is said before the first step."""
+        if self.repeats is not None:
+            return [f"sampling: {self.distinct:,} of {len(self.weights):,} rows in an epoch, each {self.repeats} times, varied otherwise"]
         how = f"{'with' if self.replacement else 'without'} replacement"
         seen = f"{self.distinct:,} of {len(self.weights):,} rows in the first epoch"
         lines = [f"sampling by {self.by}: {self.samples:,} draws per epoch {how}, {seen}"]
@@ -60,6 +66,9 @@ class Sampling:
         shares = {
             target: {name: {"rows": given, "draws": drawn} for name, (given, drawn) in each.items()} for target, each in self.shares.items()
         }
+        if self.repeats is not None:
+            rows = len(self.weights)
+            return {"repeats": self.repeats, "samples": self.samples, "rows": rows, "distinct_in_first_epoch": self.distinct}
         return {
             "by": self.by,
             "samples": self.samples,
@@ -74,6 +83,8 @@ def sampling_of(options: SamplingConfig | None, table: EncodedTable, source: Sou
     """The sampling that a configuration asks for; None for none. Raises ConfigError or DataError for what cannot be drawn by."""
     if options is None:
         return None
+    if options.repeats is not None:
+        return _repeated(options, table)
     weights = checked_weights(options.by, row_weights(options, table, source), len(table.train))
     windows = windows_of(table, table.train)
     rows = np.arange(len(weights)) if windows is None else windows.rows()
@@ -91,6 +102,18 @@ def sampling_of(options: SamplingConfig | None, table: EncodedTable, source: Sou
     shares = {spec.name: shares_of(spec, table, rows[drawn]) for spec in whole if spec.kind in (*CLASSES, "set")}
     notes = [both_act(spec) for spec in table.spec.targets if weighs_classes(spec)]
     return Sampling(options.by, weights, samples, options.replacement, len(np.unique(drawn)), shares, notes)
+
+
+def _repeated(options: SamplingConfig, table: EncodedTable) -> Sampling:
+    """Each row several times; raises ConfigError where all rows lie in memory, whose copies would be the same."""
+    windows, repeats = windows_of(table, table.train), options.repeats or 1
+    rows = len(table.train) if windows is None else len(windows)
+    samples = rows if options.samples is None else options.samples
+    if not any(getattr(each, "lazy", False) for each in table.encoder.features.values()):
+        why = "no column is read from files, so that a row is the same each time"
+        raise ConfigError("repeated rows would be copies", where=f"{WHERE}.repeats", why=why, fix="leave repeats out")
+    distinct = min(-(-samples // repeats), rows)
+    return Sampling("", np.ones(rows), samples, False, distinct, repeats=repeats)
 
 
 def row_weights(options: SamplingConfig, table: EncodedTable, source: Source) -> np.ndarray:

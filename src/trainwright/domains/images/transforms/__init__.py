@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainwright.config.part import Part
+from trainwright.domains.images.transforms.batches import PARTS as BATCHES
 from trainwright.domains.images.transforms.policies import PARTS as POLICIES
 
 _HERE = "trainwright.domains.images.transforms"
@@ -52,4 +53,5 @@ PARTS: dict[str, Part] = {
     "random_channel_permutation": _color("RandomChannelPermutation", "the channels in random order"),
     "random_photometric_distort": _color("RandomPhotometricDistort", "colours and the order of channels, each in some pictures"),
     **POLICIES,
+    **BATCHES,
 }
