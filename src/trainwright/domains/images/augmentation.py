@@ -9,6 +9,8 @@ from trainwright.domains.images.transforms.color_options import ColorJitterOptio
 from trainwright.domains.images.transforms.geometry_options import RandomAffineOptions, RandomHorizontalFlipOptions
 from trainwright.domains.images.transforms.options import RandomResizedCropOptions
 
+TINY = 16
+"""Up to this size a pixel is much: digits of 8 × 8."""
 LARGE = 128
 """From this size on things are found in pieces of a picture, so that pieces are cut of it; what is smaller shows one thing, whole."""
 
@@ -16,13 +18,16 @@ LARGE = 128
 def default_augmentation(sides: Sequence[int]) -> list[PartConfig]:
     """Transforms that suit photographs of a size (height, width).
 
-    Small pictures move, turn and grow a little, at once, and change brightness and contrast: never mirrored, since digits, letters and
+    Tiny ones move and turn. Small ones move, turn, grow and shrink at once, and change colours: never mirrored, since digits, letters and
     hands are other ones in a mirror. Large ones: a random piece of at least a quarter, mirrored in half of the pictures, colours.
     """
-    if min(sides, default=0) < LARGE:
+    side = min(sides, default=0)
+    if side <= TINY:
+        return [RandomAffineOptions(degrees=10.0, translate=[0.1, 0.1], fill="edge")]
+    if side < LARGE:
         return [
-            RandomAffineOptions(degrees=10.0, translate=[0.08, 0.08], scale=[0.9, 1.1]),
-            ColorJitterOptions(brightness=0.2, contrast=0.2),
+            RandomAffineOptions(degrees=15.0, translate=[0.1, 0.1], scale=[0.85, 1.15], fill="edge"),
+            ColorJitterOptions(brightness=0.3, contrast=0.3, saturation=0.3),
         ]
     return [
         RandomResizedCropOptions(size=list(sides), scale=[0.25, 1.0]),

@@ -40,6 +40,8 @@ class PictureTransformConfig(TransformConfig):
 
     on: Literal["picture", "mask"] = "picture"
     """What it is given; a column of masks repeats the transforms of its pictures with `mask`."""
+    for_masks: ClassVar[bool] = True
+    """Whether it is known what it does to the mask of a picture."""
     has_batches: ClassVar[bool] = False
     """Whether it can be done with whole batches on the device, too."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from trainwright.domains.images.transforms.geometry_options import (
 )
 from trainwright.domains.images.transforms.masks import perspective_mask, warp_mask
 from trainwright.domains.images.transforms.matrices import Matrix, from_corner, inverse_affine, inverted, perspective_of, rotated_size
+from trainwright.domains.images.transforms.tensors.pieces import Fill
 from trainwright.domains.images.transforms.tensors.warping import smooth_warp
 
 Affine = tuple[float, tuple[float, float], float, tuple[float, float]]
@@ -43,12 +45,26 @@ def moved(boxes: Tensor, way: Matrix) -> Tensor:
     return around(torch.stack([a * x + b * y + c, d * x + e * y + f], dim=-1))
 
 
+class Warp(Sometimes):
+    """What pictures and the colour of what comes into view have in common where they are turned or bent."""
+
+    options: Any
+
+    def fill(self, picture: Tensor) -> Fill:
+        """The colour for the channels of a picture, in its range, or `edge`."""
+        return "edge" if self.options.fill == "edge" else fill_of(self.options.fill, picture)
+
+    def route(self, picture: Tensor) -> Any:
+        """What has functions for a picture: Pillow knows nothing of edges."""
+        return tensors if self.options.fill == "edge" else functions
+
+
 def symmetric(given: float | Sequence[float]) -> tuple[float, float]:
     """One number as what lies between minus it and it; two as they are."""
     return (given[0], given[1]) if isinstance(given, Sequence) else (-given, given)
 
 
-class RandomAffine(Sometimes):
+class RandomAffine(Warp):
     """Turned, moved, scaled and sheared at once."""
 
     draws = 6
@@ -78,11 +94,11 @@ class RandomAffine(Sometimes):
         return from_corner(inverse_affine(*self.numbers_of(size, drawn)), size, size)
 
     def change(self, picture: Tensor, drawn: Drawn) -> Tensor:
-        size, fill = (picture.shape[-2], picture.shape[-1]), fill_of(self.options.fill, picture)
+        size, fill = (picture.shape[-2], picture.shape[-1]), self.fill(picture)
         matrix = inverse_affine(*self.numbers_of(size, drawn))
         if self.options.interpolation == "bilinear":
             return smooth_warp(picture, [matrix], fill)
-        return torch.as_tensor(functions.by_matrix(picture, matrix, self.options.interpolation, fill))
+        return torch.as_tensor(self.route(picture).by_matrix(picture, matrix, self.options.interpolation, fill))
 
     def change_mask(self, mask: Tensor, drawn: Drawn) -> Tensor:
         return warp_mask(mask, self.matrix((mask.shape[0], mask.shape[1]), drawn))
@@ -93,10 +109,10 @@ class RandomAffine(Sometimes):
     def change_batch(self, batch: Tensor, drawn: Tensor) -> Tensor:
         size = batch.shape[-2], batch.shape[-1]
         rows = [inverse_affine(*self.numbers_of(size, each)) for each in drawn.tolist()]
-        return warp_rows(batch, rows, self.options.interpolation, fill_of(self.options.fill, batch))
+        return warp_rows(batch, rows, self.options.interpolation, self.fill(batch))
 
 
-class RandomRotation(Sometimes):
+class RandomRotation(Warp):
     """Turned about its middle."""
 
     draws = 1
@@ -108,12 +124,12 @@ class RandomRotation(Sometimes):
         self.expand = not isinstance(options, RandomRotateOptions) and options.expand
 
     def change(self, picture: Tensor, drawn: Drawn) -> Tensor:
-        size, fill = (picture.shape[-2], picture.shape[-1]), fill_of(self.options.fill, picture)
+        size, fill = (picture.shape[-2], picture.shape[-1]), self.fill(picture)
         degrees = between(*self.degrees, drawn[0])
         if self.expand:
-            wider = functions.by_matrix(picture, inverse_affine(-degrees), self.options.interpolation, fill, self.change_size(size, drawn))
-            return torch.as_tensor(wider)
-        return torch.as_tensor(functions.rotate(picture, degrees, self.options.interpolation, False, fill))
+            way, wider = inverse_affine(-degrees), self.change_size(size, drawn)
+            return torch.as_tensor(self.route(picture).by_matrix(picture, way, self.options.interpolation, fill, wider))
+        return torch.as_tensor(self.route(picture).rotate(picture, degrees, self.options.interpolation, False, fill))
 
     def matrix(self, size: Size, drawn: Drawn) -> Matrix:
         """Where pixels of the result come from, counted from the upper left."""
@@ -131,17 +147,17 @@ class RandomRotation(Sometimes):
 
     def change_batch(self, batch: Tensor, drawn: Tensor) -> Tensor:
         rows = [inverse_affine(-between(*self.degrees, each)) for each in drawn[:, 0].tolist()]
-        return warp_rows(batch, rows, self.options.interpolation, fill_of(self.options.fill, batch))
+        return warp_rows(batch, rows, self.options.interpolation, self.fill(batch))
 
 
-def warp_rows(batch: Tensor, matrices: Sequence[Matrix], interpolation: str, fill: Sequence[float]) -> Tensor:
+def warp_rows(batch: Tensor, matrices: Sequence[Matrix], interpolation: str, fill: Fill) -> Tensor:
     """float `(rows, c, h, w)`, each row sampled where its own matrix says, of places counted from the middle."""
     if interpolation == "bilinear":
         return smooth_warp(batch, matrices, fill)
     return torch.cat([tensors.by_matrix(each[None], one, interpolation, fill) for each, one in zip(batch, matrices, strict=True)])
 
 
-class RandomPerspective(Sometimes):
+class RandomPerspective(Warp):
     """Seen from another side: each corner moves towards the middle."""
 
     draws = 8
@@ -157,7 +173,7 @@ class RandomPerspective(Sometimes):
 
     def change(self, picture: Tensor, drawn: Drawn) -> Tensor:
         corners = self.ends((picture.shape[-2], picture.shape[-1]), drawn)
-        return torch.as_tensor(functions.perspective(picture, *corners, self.options.interpolation, fill_of(self.options.fill, picture)))
+        return torch.as_tensor(self.route(picture).perspective(picture, *corners, self.options.interpolation, self.fill(picture)))
 
     def change_mask(self, mask: Tensor, drawn: Drawn) -> Tensor:
         return perspective_mask(mask, perspective_of(*self.ends((mask.shape[0], mask.shape[1]), drawn)))
@@ -170,7 +186,7 @@ class RandomPerspective(Sometimes):
         return around(torch.stack([(a * x + b * y + c) / below, (d * x + e * y + f) / below], dim=-1))
 
 
-class ElasticTransform(Sometimes):
+class ElasticTransform(Warp):
     """Bent by a smooth field of random moves."""
 
     draws = 1
@@ -186,7 +202,7 @@ class ElasticTransform(Sometimes):
 
     def change(self, picture: Tensor, drawn: Drawn) -> Tensor:
         field = self.displacement((picture.shape[-2], picture.shape[-1]), drawn)
-        return tensors.elastic(picture, field, self.options.interpolation, fill_of(self.options.fill, picture))
+        return tensors.elastic(picture, field, self.options.interpolation, self.fill(picture))
 
     def change_mask(self, mask: Tensor, drawn: Drawn) -> Tensor:
         field = self.displacement((mask.shape[0], mask.shape[1]), drawn)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from trainwright.domains.images.transforms.tensors.resizing import resize
 
-Fill = float | Sequence[float]
-"""One number for all channels, or one for each."""
+Fill = float | Sequence[float] | str
+"""One number for all channels, or one for each; where pictures are warped, `edge` too: the outermost pixel."""
 
 
 def crop(picture: Tensor, top: int, left: int, height: int, width: int, fill: Fill = 0) -> Tensor:

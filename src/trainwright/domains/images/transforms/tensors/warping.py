@@ -49,7 +49,7 @@ def by_matrix(
     return sample(picture, grid[None], interpolation, fill)
 
 
-def smooth_warp(picture: Tensor, matrices: Sequence[Matrix], fill: Sequence[float] | None = None) -> Tensor:
+def smooth_warp(picture: Tensor, matrices: Sequence[Matrix], fill: Fill | None = None) -> Tensor:
     """`(c, h, w)` by one matrix, or rows `(n, c, h, w)` by one each, bilinear, of places counted from the middle.
 
     The quick way for augmentation: one product for all places, and borders that fade to `fill` once, not as torchvision's do.
@@ -60,9 +60,10 @@ def smooth_warp(picture: Tensor, matrices: Sequence[Matrix], fill: Sequence[floa
     kind: Kind = {"dtype": in_floats(picture).dtype, "device": picture.device}
     grid = (_places(rows, columns).to(**kind) @ torch.tensor(theta, dtype=kind["dtype"]).to(**kind)).view(-1, rows, columns, 2)
     numbers = in_floats(picture) if picture.dim() == 4 else in_floats(picture)[None]
-    color = None if fill is None or not any(fill) else numbers.new_tensor(fill).view(1, -1, 1, 1)
+    plain = fill is None or isinstance(fill, str) or not any([fill] if isinstance(fill, int | float) else fill)
+    color = None if plain else numbers.new_tensor(fill).view(1, -1, 1, 1)
     numbers = numbers if color is None else numbers - color
-    found = torch.grid_sampler(numbers, grid, 0, 0, False)
+    found = torch.grid_sampler(numbers, grid, 0, int(fill == "edge"), False)
     found = found if color is None else found + color
     found = found if picture.dim() == 4 else found[0]
     return found if picture.is_floating_point() else found.add_(0.5).to(picture.dtype)  # between what was there: no need to clamp
@@ -98,12 +99,13 @@ def elastic(picture: Tensor, displacement: Tensor, interpolation: str = "bilinea
 
 
 def sample(picture: Tensor, grid: Tensor, interpolation: str, fill: Fill | None = None) -> Tensor:
-    """`(…, c, h, w)` at the places of a grid (1 or rows, H, W, 2), −1 to 1; outside is black that borders fade to, or `fill`."""
+    """`(…, c, h, w)` at the places of a grid (1 or rows, H, W, 2), −1 to 1; outside is `fill`, or black that borders fade to."""
     rows, shape = flat(picture)
     numbers = in_floats(rows)
     grid = grid.expand(len(rows), *grid.shape[1:])
-    if fill is None:
-        found = grid_sample(numbers, grid, mode=interpolation, padding_mode="zeros", align_corners=False)
+    if fill is None or fill == "edge":
+        padding = "zeros" if fill is None else "border"
+        found = grid_sample(numbers, grid, mode=interpolation, padding_mode=padding, align_corners=False)
     else:
         there = torch.cat([numbers, torch.ones_like(numbers[:, :1])], dim=1)
         there = grid_sample(there, grid, mode=interpolation, padding_mode="zeros", align_corners=False)
