@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
+import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from trainwright.config.domain import Claim
 from trainwright.domains.images.sources.endings import IMAGES, MASKS, PICTURES, is_litter, is_picture
 
 MOST_BESIDE = 4
 """Folders up to which `images` and `masks` are no names of classes among others."""
+IDX = re.compile(r"images[-.]idx[34]-ubyte(\.gz)?$", re.IGNORECASE)
+"""Names of idx files of pictures."""
+MOST_OF_SET = 64
+"""Files up to which a folder may be one of MNIST or CIFAR."""
 MOSTLY = 0.95
 """Share of the values of a column of pictures that are named as such."""
 LOOKED_AT = 5000
@@ -24,12 +31,50 @@ def claims(path: Path) -> Claim | None:
 
 
 def claim_file(path: Path) -> Claim | None:
-    """One picture."""
-    return Claim(70, "a picture", "image_folder") if path.is_file() and is_picture(path.name) else None
+    """One picture, or a file whose rows are some."""
+    if not path.is_file():
+        return None
+    if is_picture(path.name):
+        return Claim(70, "a picture", "image_folder")
+    if IDX.search(path.name):
+        return Claim(75, "an idx file of pictures", "idx")
+    if path.suffix.lower() in (".npy", ".npz") and (why := has_pictures(path)):
+        return Claim(60, why, "image_array")
+    return None
+
+
+def has_pictures(path: Path) -> str:
+    """Why an array file is one of pictures, from its head; empty where it is not: an array of bytes of three or four dimensions."""
+    import numpy as np
+
+    try:
+        if path.suffix.lower() == ".npy":
+            shape, kind = _head(path.open("rb"))
+            return f"an array of {'×'.join(map(str, shape))} bytes" if kind == np.uint8 and len(shape) in (3, 4) else ""
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                shape, kind = _head(archive.open(name)) if name.endswith(".npy") else ((), None)
+                if kind == np.uint8 and len(shape) in (3, 4):
+                    return f"the array '{name.removesuffix('.npy')}' of {'×'.join(map(str, shape))} bytes"
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError):
+        return ""  # told by what reads it
+    return ""
+
+
+def _head(file: Any) -> tuple[tuple[int, ...], Any]:
+    """Shape and type of the numbers of an `.npy` file. Raises ValueError."""
+    from numpy.lib import format as npy
+
+    with file:
+        version = npy.read_magic(file)
+        shape, _, kind = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
+        return shape, kind
 
 
 def claim_folder(path: Path) -> Claim | None:
     """A folder of pictures; more surely where hardly anything else lies in it."""
+    if set_of_files := claim_set(path):
+        return set_of_files
     pictures = others = 0
     for name in walk(path, LOOKED_AT):
         pictures, others = pictures + name.endswith(PICTURES), others + (not name.endswith((*PICTURES, ".txt", ".md", ".json")))
@@ -39,6 +84,16 @@ def claim_folder(path: Path) -> Claim | None:
         return Claim(80, "pictures, and masks beside them", "image_masks")
     shown = f"{pictures:,}" if pictures + others < LOOKED_AT else f"{pictures:,} or more"
     return Claim(72 if pictures > 10 * others else 65, f"a folder of pictures, {shown}", "image_folder")
+
+
+def claim_set(path: Path) -> Claim | None:
+    """A folder with the files of MNIST or CIFAR."""
+    names = set(os.listdir(path)) if len(os.listdir(path)) <= MOST_OF_SET else set()
+    if any(IDX.search(each) for each in names):
+        return Claim(75, "idx files of pictures, as those of MNIST", "idx")
+    binary = {"data_batch_1.bin", "test_batch.bin"} & names or {"train.bin", "fine_label_names.txt"} <= names
+    pickled = {"data_batch_1", "batches.meta"} <= names or {"train", "test", "meta"} == names
+    return Claim(75, "the files of CIFAR", "cifar") if binary or pickled else None
 
 
 def has_masks(path: Path) -> bool:

@@ -16,5 +16,8 @@ PARTS: dict[str, Part] = {
         "image_folder:ImageFolder", "ImageFolderOptions", "pictures in a folder for each class, split folders above them"
     ),
     "image_masks": _part("image_masks:ImageMasks", "ImageMasksOptions", "pictures, and their masks in a parallel folder"),
+    "idx": _part("array_rows:IdxFiles", "IdxOptions", "MNIST's idx files, plain or .gz"),
+    "cifar": _part("array_rows:CIFARFiles", "CIFAROptions", "the binary version of CIFAR-10 or CIFAR-100"),
+    "image_array": _part("array_rows:ArrayFile", "ArrayOptions", "arrays of pictures in a .npy or .npz file"),
 }
 """Registry name → source."""

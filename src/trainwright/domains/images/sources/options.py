@@ -60,3 +60,31 @@ class ImageMasksOptions(PartConfig):
     """What names of masks have at their end that those of pictures have not: `_mask` for `1.jpg` and `1_mask.png`."""
     unpaired: Literal["error", "skip"] = "error"
     """Pictures without a mask and masks without a picture: stop with an `error` that lists both, or `skip` them, which is told."""
+
+
+class IdxOptions(PartConfig):
+    """MNIST's idx files, plain or `.gz`: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-…`."""
+
+    type: str = "idx"
+    path: str
+    """The folder, or the file of pictures."""
+
+
+class CIFAROptions(PartConfig):
+    """The binary version of CIFAR-10 or CIFAR-100."""
+
+    type: str = "cifar"
+    path: str
+    """The folder, or one file of it."""
+
+
+class ArrayOptions(PartConfig):
+    """Arrays of pictures in a `.npy` or `.npz` file: (rows, height, width) or with channels last or second."""
+
+    type: str = "image_array"
+    path: str
+    """The file."""
+    images: str | None = None
+    """The array of pictures in a `.npz`; default: `images`, `x` and such; `train_images`, `x_test` are a split."""
+    labels: str | None = None
+    """The array of labels in a `.npz`, or a `.npy` file of labels for one of pictures; default: `labels`, `y` and such of a `.npz`."""
