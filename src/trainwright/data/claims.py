@@ -14,7 +14,7 @@ from trainwright.config.domain import Claim, Domain
 from trainwright.config.domains import OURS, load_of_domain, register
 from trainwright.config.errors import FOREIGN, DataError
 from trainwright.config.own_code import describe_failure
-from trainwright.data.fetched import is_fetched
+from trainwright.data.fetched import is_fetched, may_be_shard
 
 log = logging.getLogger(__name__)
 TABLES = "tables"
@@ -121,10 +121,11 @@ def _first(text: str) -> Path | None:
 
     A part of a file, `FILE#t=0,10`, is whose the file is.
     """
-    from trainwright.data.files import is_glob
+    from trainwright.data.files import expand_braces, is_glob
 
-    if is_fetched(text):
+    if is_fetched(text) and not may_be_shard(text):
         return None
+    text = expand_braces(text)[0]
     if is_glob(text):
         import glob
 

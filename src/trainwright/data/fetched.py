@@ -36,6 +36,11 @@ def is_fetched(text: str) -> bool:
     return is_archive(text) or any(f"{end}{INNER}" in text.lower() for end in ARCHIVES)
 
 
+def may_be_shard(text: str) -> bool:
+    """Whether a name is of a plain tar file here, which may be rows of a domain rather than an archive of tables."""
+    return text.lower().endswith(".tar") and "://" not in text and INNER not in text
+
+
 def is_archive(name: str) -> bool:
     """Whether a name ends as those of archives do."""
     return name.lower().endswith(ARCHIVES)

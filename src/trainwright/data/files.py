@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ MAGIC: dict[bytes, str] = {
 """First bytes of a file → what it is."""
 
 GLOB = frozenset("*?[")
+BRACES = re.compile(r"\{(?:(?P<first>\d+)\.\.(?P<last>\d+)|(?P<list>[^{}]*,[^{}]*))\}")
+MOST_NAMES = 1_000_000
 
 
 def found_files(text: str, *, where: str = "data.source") -> list[Path]:
@@ -68,6 +71,26 @@ def found_files(text: str, *, where: str = "data.source") -> list[Path]:
 def is_glob(text: str) -> bool:
     """Whether `text` is a pattern rather than the name of a file that exists."""
     return bool(GLOB & set(text)) and not os.path.exists(os.path.expanduser(text))
+
+
+def expand_braces(text: str) -> list[str]:
+    """The names that braces stand for, as a shell has them: `{000..146}` counts, `{a,b}` lists; the text itself where it has none."""
+    found = BRACES.search(text)
+    if found is None or os.path.exists(os.path.expanduser(text)):
+        return [text]
+    if found["first"] is not None:
+        first, last = int(found["first"]), int(found["last"])
+        if abs(last - first) >= MOST_NAMES:
+            raise DataError(
+                f"'{found[0]}' names {abs(last - first) + 1:,} files",
+                where="data.source",
+                fix="write two dots between the first and the last",
+            )
+        step, width = (1 if last >= first else -1), max(map(len, (found["first"], found["last"]))) if found["first"].startswith("0") else 0
+        inside = [f"{number:0{width}d}" for number in range(first, last + step, step)]
+    else:
+        inside = found["list"].split(",")
+    return [f"{text[: found.start()]}{each}{rest}" for each in inside for rest in expand_braces(text[found.end() :])]
 
 
 def content_kind(head: bytes) -> str:

@@ -7,6 +7,7 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ MOST_BESIDE = 4
 """Folders up to which `images` and `masks` are no names of classes among others."""
 IDX = re.compile(r"images[-.]idx[34]-ubyte(\.gz)?$", re.IGNORECASE)
 """Names of idx files of pictures."""
+LOOKED_AT_IN_TAR = 32
 MOST_OF_SET = 64
 """Files up to which a folder may be one of MNIST or CIFAR."""
 MOSTLY = 0.95
@@ -38,9 +40,22 @@ def claim_file(path: Path) -> Claim | None:
         return Claim(70, "a picture", "image_folder")
     if IDX.search(path.name):
         return Claim(75, "an idx file of pictures", "idx")
+    if path.suffix.lower() == ".tar" and (first := first_picture(path)):
+        return Claim(70, f"a tar file with pictures: {first}", "tar")
     if path.suffix.lower() in (".npy", ".npz") and (why := has_pictures(path)):
         return Claim(60, why, "image_array")
     return None
+
+
+def first_picture(path: Path) -> str:
+    """The first picture among the first members of a tar file; empty where there is none."""
+    import tarfile
+
+    try:
+        with tarfile.open(path, "r:") as archive:
+            return next((each.name for each in islice(archive, LOOKED_AT_IN_TAR) if is_picture(each.name)), "")
+    except (OSError, tarfile.TarError, EOFError):
+        return ""
 
 
 def has_pictures(path: Path) -> str:
@@ -79,7 +94,8 @@ def claim_folder(path: Path) -> Claim | None:
     for name in walk(path, LOOKED_AT):
         pictures, others = pictures + name.endswith(PICTURES), others + (not name.endswith((*PICTURES, ".txt", ".md", ".json")))
     if not pictures:
-        return None
+        shard = next((each for each in sorted(path.glob("*.tar")) if first_picture(each)), None)
+        return Claim(70, f"tar files with pictures, the first is '{shard.name}'", "tar") if shard else None
     if has_masks(path):
         return Claim(80, "pictures, and masks beside them", "image_masks")
     shown = f"{pictures:,}" if pictures + others < LOOKED_AT else f"{pictures:,} or more"

@@ -19,5 +19,6 @@ PARTS: dict[str, Part] = {
     "idx": _part("array_rows:IdxFiles", "IdxOptions", "MNIST's idx files, plain or .gz"),
     "cifar": _part("array_rows:CIFARFiles", "CIFAROptions", "the binary version of CIFAR-10 or CIFAR-100"),
     "image_array": _part("array_rows:ArrayFile", "ArrayOptions", "arrays of pictures in a .npy or .npz file"),
+    "tar": _part("tar:TarShards", "TarOptions", "tar shards as WebDataset writes them, indexed once"),
 }
 """Registry name → source."""

@@ -88,3 +88,11 @@ class ArrayOptions(PartConfig):
     """The array of pictures in a `.npz`; default: `images`, `x` and such; `train_images`, `x_test` are a split."""
     labels: str | None = None
     """The array of labels in a `.npz`, or a `.npy` file of labels for one of pictures; default: `labels`, `y` and such of a `.npz`."""
+
+
+class TarOptions(PartConfig):
+    """Tar shards as WebDataset writes them: `0001.jpg`, `0001.cls`, `0001.json` are a row."""
+
+    type: str = "tar"
+    path: str
+    """A shard, several by braces (`train-{000..146}.tar`) or a pattern (`train-*.tar`), or a folder of them."""
