@@ -23,7 +23,14 @@ ADDRESS = re.compile(r"^(?:https?|ftp|s3|gs|az|hf)://", re.IGNORECASE)
 RowReader = Callable[[str, int, str], bytes | np.ndarray]
 """Path, row, column → the content of a picture file, or pixels (height, width[, channels]). Raises Unreadable."""
 
-ROW_READERS: dict[str, str] = {}
+_ROWS = "trainwright.domains.images.reading.rows"
+ROW_READERS: dict[str, str] = {
+    ".npy": f"{_ROWS}:read_array_row",
+    ".npz": f"{_ROWS}:read_array_row",
+    "-ubyte": f"{_ROWS}:read_idx_row",
+    "-ubyte.gz": f"{_ROWS}:read_idx_row",
+    ".bin": f"{_ROWS}:read_cifar_row",
+}
 """How the name of a file ends whose rows are pictures (`.npy`) → `module:function` of a RowReader."""
 
 
