@@ -114,7 +114,7 @@ def test_a_shard_that_is_cut_off_is_refused_by_name(tmp_path, cut):
 
 def test_shards_that_are_not_there_and_members_that_are_there_twice_are_named(tmp_path):
     shard(tmp_path / "s-0.tar", {"1.jpg": b"one"})
-    with pytest.raises(DataError, match=r"not there: 's-1\.tar', 's-2\.tar'"):
+    with pytest.raises(DataError, match=r"there is no shard 's-1\.tar', 's-2\.tar'"):
         opened(tmp_path / "s-{0..2}.tar")
     with tarfile.open(tmp_path / "t.tar", "w") as archive:
         for _ in range(2):

@@ -69,7 +69,7 @@ def _opened(kind: str, path: str, size: int, time: int, column: str) -> np.ndarr
 def _row(array: np.ndarray, row: int) -> np.ndarray:
     if row >= len(array):
         raise Unreadable(f"it has {len(array):,} rows, and no row {row}, counted from 0")
-    return np.asarray(array[row])
+    return np.array(array[row])  # a copy: what is mapped cannot be written to
 
 
 def _read_array(path: str, column: str) -> np.ndarray:

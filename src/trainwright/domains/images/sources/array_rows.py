@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +31,8 @@ LABELS_IN_NPZ = ("labels", "label", "y", "targets", "target")
 META = {"batches.meta.txt": "label", "fine_label_names.txt": "label", "coarse_label_names.txt": "coarse"}
 
 
-class Rows(NamedTuple):
+@dataclass(frozen=True)
+class Rows:
     """The pictures of one file, or of one array in it."""
 
     path: Path
@@ -38,7 +41,7 @@ class Rows(NamedTuple):
     split: str = ""
     column: str = ""
     """The array, where the file has several."""
-    more: dict[str, pa.Array] = {}
+    more: dict[str, pa.Array] = field(default_factory=dict)
 
 
 class RowsOfFiles(TableSource):
@@ -49,9 +52,7 @@ class RowsOfFiles(TableSource):
         columns: dict[str, Any] = {"row": pc.replace_substring_regex(references, r"^.*/", ""), "image": references}
         labelled = [each for each in pieces if each.labels is not None]
         if labelled:
-            columns["label"] = pa.concat_arrays(
-                [pa.nulls(e.count, labelled[0].labels.type) if e.labels is None else e.labels for e in pieces]
-            )  # type: ignore[union-attr]
+            columns["label"] = pa.concat_arrays([_labels_of(each, labelled[0]) for each in pieces])
         for each in pieces[0].more:
             columns[each] = pa.concat_arrays([piece.more[each] for piece in pieces])
         splits = list(dict.fromkeys(each.split for each in pieces))
@@ -106,7 +107,7 @@ class CIFARFiles(RowsOfFiles):
             pickled = (given / "data_batch_1").is_file() or (given / "train").is_file()
             why = "these are pickles, which could run any code; the binary version has the same pictures" if pickled else ""
             fix = "name the folder of the binary version, with data_batch_1.bin and test_batch.bin, or train.bin and test.bin"
-            raise DataError(f"no binary file of CIFAR in '{options.path}'", where=WHERE, why=why or None, fix=fix)
+            raise DataError(f"no binary file of CIFAR in '{options.path}'", where=WHERE, why=why, fix=fix)
         folder = given if given.is_dir() else given.parent
         names = {label: lines for file, label in META.items() if (lines := _lines(folder / file))}
         pieces = [_cifar_piece(each, names) for each in files]
@@ -131,7 +132,7 @@ class ArrayFile(RowsOfFiles):
             found = find_arrays(list(opened.files), options.images, options.labels)
             pieces = []
             for split, images, labels in found:
-                array = _opened(lambda each, name=images: open_array(each, name), path)  # type: ignore[misc]
+                array = _opened(partial(open_array, column=images), path)
                 _ensure_pictures(array, f"{path.name}, array '{images}'")
                 pieces.append(
                     Rows(path, len(array), None if labels is None else _as_labels(opened[labels], len(array), images), split, images)
@@ -183,6 +184,11 @@ def find_arrays(names: Sequence[str], images: str | None, labels: str | None) ->
 def _named(known: dict[str, str], words: Sequence[str], split: str) -> str | None:
     patterns = ("{word}",) if not split else ("{split}_{word}", "{word}_{split}", "{split}{word}")
     return next((known[name] for word in words for each in patterns if (name := each.format(split=split, word=word)) in known), None)
+
+
+def _labels_of(rows: Rows, labelled: Rows) -> pa.Array:
+    """Its labels, or as many missing ones of the type of others."""
+    return pa.nulls(rows.count, None if labelled.labels is None else labelled.labels.type) if rows.labels is None else rows.labels
 
 
 def _references(rows: Rows) -> pa.Array:

@@ -102,8 +102,8 @@ def find_shards(given: str) -> list[Path]:
     named = [Path(each).expanduser().absolute() for each in expand_braces(given)]
     absent = [each.name for each in named if not each.is_file()]
     if absent:
-        why = f"{len(absent):,} of {len(named):,}" if len(named) > 1 else None
-        raise DataError(f"shards that are not there: {list_names(absent)}", where=WHERE, why=why, fix="name those that are")
+        why = f"{len(absent):,} of {len(named):,} are not there"
+        raise DataError(f"there is no shard {list_names(absent)}", where=WHERE, why=why, fix="name those that are")
     return named
 
 
@@ -138,7 +138,7 @@ def _index(shard: Path, size: int) -> pa.Table:
                     text = os.pread(file.fileno(), member.size, member.offset_data).decode("utf-8", "replace")
                 for name, value in zip(INDEX.names, (key, ending, member.offset_data, member.size, text), strict=True):
                     members[name].append(value)
-                archive.members = []  # of a million members the index alone is held
+                archive.members = []  # type: ignore[attr-defined]  # of a million members the index alone is held
     except (tarfile.TarError, OSError, EOFError) as error:
         why = str(error) or type(error).__name__
         raise DataError(f"'{shard.name}' cannot be read as a tar file", where=WHERE, why=why, fix="fetch it again") from error
