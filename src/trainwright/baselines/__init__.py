@@ -5,7 +5,7 @@ The table and the options import nothing heavy; scikit-learn is loaded when a ba
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -22,6 +22,7 @@ __all__ = [
     "BaselineResult",
     "BaselineTarget",
     "BoostingOptions",
+    "ColumnsOptions",
     "ConstantOptions",
     "LinearOptions",
     "original_truth",
@@ -37,6 +38,8 @@ class ConstantOptions(PartConfig):
 class ColumnsOptions(PartConfig):
     """Of baselines that read columns."""
 
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Types of columns of files that it reads; others are given columns that are no files."""
     columns: list[str] = []
     """Columns that it is given, also ones that the network is not; default: those of the network that are no files."""
 

@@ -18,6 +18,8 @@ class Baseline(Protocol):
     notes: list[str]
     weights: np.ndarray | None
     """How much each training row counts, [n]; None where all count alike."""
+    scored: list[np.ndarray] | None
+    """Once prepared: the positions of the rows that are scored among the others that were given, where not all are."""
 
     def prepare(self, train: Inputs, others: Sequence[Inputs]) -> None:
         """Takes in the training rows and the rows to score later."""
@@ -37,7 +39,8 @@ def rows_of(inputs: Inputs, rows: np.ndarray | None) -> Inputs:
     """These rows of the inputs (all for None)."""
     if rows is None:
         return inputs
-    return Inputs(inputs.numbers[rows], [each[rows] for each in inputs.codes], [each[rows] for each in inputs.tokens])
+    files = {name: each.take(rows) for name, each in inputs.files.items()}
+    return Inputs(inputs.numbers[rows], [each[rows] for each in inputs.codes], [each[rows] for each in inputs.tokens], files)
 
 
 def ensure_columns(inputs: Inputs) -> None:

@@ -62,6 +62,7 @@ class Boosting:
     def __init__(self, options: BoostingOptions, *, seed: int = 0) -> None:
         self.options, self.seed, self.notes = options, seed, list[str]()
         self.weights: np.ndarray | None = None
+        self.scored: list[np.ndarray] | None = None
         self.rounds = options.iterations
 
     def prepare(self, train: Inputs, others: Sequence[Inputs]) -> None:

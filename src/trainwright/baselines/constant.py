@@ -18,6 +18,7 @@ class Constant:
         self.options, self.notes = options, list[str]()
         self.sizes: list[int] = []
         self.weights: np.ndarray | None = None
+        self.scored: list[np.ndarray] | None = None
 
     def prepare(self, train: Inputs, others: Sequence[Inputs]) -> None:
         """Counts the rows to score."""

@@ -13,6 +13,19 @@ from trainwright.config.model import PartConfig
 from trainwright.config.registry import build, options_class
 from trainwright.features.base import Feature, one_array
 from trainwright.features.floats import to_floats
+from trainwright.features.words import text_array
+
+
+@dataclass(frozen=True)
+class FileRows:
+    """A column of files: where that of each of n rows is, None where there is none, and the column as it was fitted, which reads them."""
+
+    feature: Any
+    paths: list[str | None]
+
+    def take(self, rows: np.ndarray) -> FileRows:
+        """Some of the rows."""
+        return FileRows(self.feature, [self.paths[row] for row in rows.tolist()])
 
 
 @dataclass
@@ -25,6 +38,8 @@ class Inputs:
     """Per category column [n], 0 for values not seen in training."""
     tokens: list[np.ndarray] = field(default_factory=list)
     """Per text or sequence column [n, length], 0 is padding."""
+    files: dict[str, FileRows] = field(default_factory=dict)
+    """Columns of files, for baselines that read such."""
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -33,7 +48,9 @@ class Inputs:
 class InputColumns:
     """The input columns of a table: what they are, fitted on training rows."""
 
-    def __init__(self, columns: Mapping[str, str | PartConfig]) -> None:
+    def __init__(self, columns: Mapping[str, str | PartConfig], files: Mapping[str, Any] | None = None) -> None:
+        """`files`: columns of files, as they were fitted."""
+        self.files = dict(files or {})
         self.kinds = {name: _options(kind) for name, kind in columns.items()}
         self.kinds = {name: kind for name, kind in self.kinds.items() if kind.type != "ignore"}
         self.features: dict[str, Feature] = {}
@@ -41,7 +58,7 @@ class InputColumns:
     @property
     def names(self) -> list[str]:
         """The columns that are read."""
-        return list(self.kinds)
+        return [*self.kinds, *self.files]
 
     def fit(self, table: pa.Table) -> None:
         """Learns categories, vocabularies and formats from the training rows."""
@@ -50,14 +67,22 @@ class InputColumns:
                 self.features[name] = build("feature", options, name=name)
                 self.features[name].fit([one_array(table[name])])
 
-    def read(self, table: pa.Table, count: int | None = None, names: Sequence[str] | None = None) -> Inputs:
-        """The rows of a table with the same columns, or with some of them; `count` is how many, which a table without columns says not."""
+    def read(
+        self, table: pa.Table, count: int | None = None, names: Sequence[str] | None = None, numbers_in_source: np.ndarray | None = None
+    ) -> Inputs:
+        """The rows of a table with the same columns, or with some of them; `count` is how many, which a table without columns says not.
+
+        `numbers_in_source`: which rows they are, by which files are found.
+        """
         count = len(table) if count is None else count
         rows = np.arange(count)
         numbers: list[np.ndarray] = []
         inputs = Inputs(np.empty((count, 0)))
         for name in self.names if names is None else names:
             values = one_array(table[name])
+            if name in self.files:
+                inputs.files[name] = file_rows(self.files[name], values, rows if numbers_in_source is None else numbers_in_source)
+                continue
             lenient = getattr(self.kinds[name], "invalid", "error") == "missing"
             known = name in self.features
             parts = self.features[name].encode(values, rows) if known else {"value": to_floats(values, name, rows, lenient=lenient)}
@@ -71,6 +96,12 @@ class InputColumns:
             inputs.numbers = np.concatenate(numbers, axis=1)
             inputs.numbers[~np.isfinite(inputs.numbers)] = np.nan
         return inputs
+
+
+def file_rows(feature: Any, values: pa.Array, rows: np.ndarray) -> FileRows:
+    """The files that a column names, by the number of each row in the source."""
+    written = text_array(values, feature.name).to_pylist()
+    return FileRows(feature, [None if text is None else feature.path(int(row), text) for row, text in zip(rows, written, strict=True)])
 
 
 def _options(kind: str | PartConfig) -> PartConfig:

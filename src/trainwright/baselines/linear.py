@@ -55,6 +55,7 @@ class Linear:
     def __init__(self, options: LinearOptions, *, seed: int = 0) -> None:
         self.options, self.seed, self.notes = options, seed, list[str]()
         self.weights: np.ndarray | None = None
+        self.scored: list[np.ndarray] | None = None
 
     def prepare(self, train: Inputs, others: Sequence[Inputs]) -> None:
         """Makes the matrices of the training rows and the rows to score. Raises RequestError without a column."""

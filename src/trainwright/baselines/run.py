@@ -86,12 +86,14 @@ def run_baselines(
     rows: Mapping[str, np.ndarray],
     *,
     beside: Mapping[str, str | PartConfig] | None = None,
+    files: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> dict[str, BaselineResult]:
     """Fits every baseline on `rows["train"]` and measures it on the other row sets; a failure is a note in its result, not an error.
 
-    `columns` gives the type (or its options) of every input column, `beside` that of others which only baselines name; `rows` the row
-    numbers of `train` and of the splits to score.
+    `columns` gives the type (or its options) of every input column, `beside` that of others which only baselines name; `files`
+    the input columns of files as they were fitted, for baselines that read such; `rows` the row numbers of `train` and of the splits to
+    score.
     At most 100,000 rows of each are read, drawn at random, and the note says so.
     """
     if not baselines:
@@ -100,21 +102,29 @@ def run_baselines(
     limits = {"train": MAX_TRAINING_ROWS, **dict.fromkeys(splits, MAX_SCORED_ROWS)}
     chosen = {name: drawn_rows(len(rows[name]), limit, seed) for name, limit in limits.items()}
     positions = {name: np.arange(len(rows[name])) if each is None else each for name, each in chosen.items()}
-    reader = InputColumns({**(beside or {}), **columns})
+    named = {name_baseline(each): each for each in baselines}
+    wanted = {name: files_for(each, files or {}) for name, each in named.items()}
+    reader = InputColumns({**(beside or {}), **columns}, {name: each for one in wanted.values() for name, each in one.items()})
     shared = tuple(name for name in reader.names if name in columns)
-    given = {name_baseline(each): tuple(getattr(each, "columns", ())) or shared for each in baselines}
+    given = {name: tuple(getattr(each, "columns", ())) or tuple(wanted[name]) or shared for name, each in named.items()}
     try:
         tables = {name: read(rows[name][each], reader.names) for name, each in positions.items()}
         reader.fit(tables["train"])
         inputs = {
-            names: {name: reader.read(table, len(positions[name]), names) for name, table in tables.items()}
+            names: {name: reader.read(table, len(positions[name]), names, rows[name][positions[name]]) for name, table in tables.items()}
             for names in set(given.values())
         }
     except (TrainwrightError, ValueError, MemoryError) as error:
         return {name: BaselineResult(name, note=f"not run because {_reason(error)}") for name in given}
     notes = [f"{len(each):,} of {len(rows[name]):,} {name} rows were read" for name, each in chosen.items() if each is not None]
-    named = {name_baseline(each): each for each in baselines}
     return {name: _run_one(each, inputs[given[name]], targets, positions, notes, seed) for name, each in named.items()}
+
+
+def files_for(options: PartConfig, files: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of files that a baseline reads: of its types, those that it names or all."""
+    named = getattr(options, "columns", None)
+    found = {name: each for name, each in files.items() if each.kind in getattr(options, "reads", ())}
+    return {name: each for name, each in found.items() if not named or name in named}
 
 
 def name_baseline(options: PartConfig) -> str:
@@ -147,11 +157,12 @@ def _run_one(
             except (TrainwrightError, ValueError, MemoryError) as error:
                 failures.append(f"not run for '{target.name}' because {_reason(error)}")
                 continue
-            _record(result, target, dict(zip(splits, scores, strict=True)), positions)
-    result.rows = {name: positions[name] for name in splits}
+            result.rows = _scored_rows(baseline, splits, positions)
+            _record(result, target, dict(zip(splits, scores, strict=True)), result.rows)
     result.seconds = time.perf_counter() - start
     read = [] if options.type == "constant" else [each for each in notes if " train rows " in each]
     given = ["given " + each.replace(" train rows were read", " training rows") for each in read]
+    result.rows = result.rows or {name: positions[name] for name in splits}
     result.limits = list(dict.fromkeys([*given, *(baseline.notes if baseline is not None else [])]))
     result.note = "; ".join(dict.fromkeys([*notes, *(baseline.notes if baseline is not None else []), *failures]))
     return result
@@ -168,6 +179,14 @@ def _prepare(options: PartConfig, inputs: dict[str, Inputs], splits: list[str], 
     baseline: Baseline = build("baseline", options, seed=seed)
     baseline.prepare(inputs["train"], [inputs[name] for name in splits])
     return baseline
+
+
+def _scored_rows(baseline: Baseline, splits: list[str], positions: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Positions within each split of the rows that it scores: all that were read, or those that it chose."""
+    chosen = getattr(baseline, "scored", None)
+    if chosen is None:
+        return {name: positions[name] for name in splits}
+    return {name: positions[name][each] for name, each in zip(splits, chosen, strict=True)}
 
 
 def _record(result: BaselineResult, target: BaselineTarget, scores: dict[str, np.ndarray], positions: dict[str, np.ndarray]) -> None:

@@ -44,6 +44,8 @@ class ColumnKind:
     """What is measured of it as a target; the first sums it up."""
     monitor: str = ""
     """The metric that picks the best checkpoint; the first one unless given."""
+    baselines: tuple[Chosen, ...] = ()
+    """As an input: simple models that are measured beside the network too, where `evaluation.baselines` names none."""
 
 
 @dataclass(frozen=True)

@@ -33,17 +33,28 @@ def check_baselines(baselines: Sequence[PartConfig], columns: Sequence[Column], 
             )
         if known[name].role == "target":
             raise ConfigError(f"a baseline is given '{name}', which is a target", where=WHERE, fix="leave it out")
-        if name in features and features[name].lazy:
+        if name in features and features[name].lazy and not any(_reads(each, name, features[name]) for each in baselines):
             raise ConfigError(f"a baseline is given '{name}', whose values are files", where=WHERE, fix="name columns of numbers or words")
 
 
+def _reads(baseline: PartConfig, name: str, feature: Feature) -> bool:
+    """Whether a baseline reads the files of a column of this type, which it is not given where it names others."""
+    named = getattr(baseline, "columns", None)
+    return feature.kind in getattr(baseline, "reads", ()) and (not named or name in named)
+
+
 def columns_given(columns: Sequence[Column], features: Mapping[str, Feature]) -> dict[str, PartConfig]:
-    """The inputs that baselines read, those of the network that are no files, with their options; the others are told."""
-    found = {column.name: column.options for column in columns if column.role == "input"}
-    for name in [each for each in found if features[each].lazy]:
+    """The inputs that all baselines read, those of the network that are no files, with their options."""
+    return {column.name: column.options for column in columns if column.role == "input" and not features[column.name].lazy}
+
+
+def files_given(baselines: Sequence[PartConfig], columns: Sequence[Column], features: Mapping[str, Feature]) -> dict[str, Feature]:
+    """The inputs that are files and that a baseline reads, as they were fitted; the others are told."""
+    found = {column.name: features[column.name] for column in columns if column.role == "input" and features[column.name].lazy}
+    for name in [name for name, each in found.items() if not any(_reads(one, name, each) for one in baselines)]:
         del found[name]
         log.info("baselines do not read the files of column '%s'", name)
-    return dict(found)
+    return found
 
 
 def columns_beside(baselines: Sequence[PartConfig], given: Mapping[str, PartConfig], source: Source) -> dict[str, str]:

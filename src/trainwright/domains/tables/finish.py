@@ -16,7 +16,7 @@ from trainwright.config.clock import process_seconds
 from trainwright.data.rows import Rows
 from trainwright.domains.tables.analysis import Importance, analyse
 from trainwright.domains.tables.analysis.of_rows import importance_of
-from trainwright.domains.tables.baseline_columns import columns_beside, columns_given
+from trainwright.domains.tables.baseline_columns import columns_beside, columns_given, files_given
 from trainwright.domains.tables.blocks import write_table
 from trainwright.domains.tables.calibration import Calibration, labelled_rows
 from trainwright.domains.tables.measured_intervals import interval_column, measure_intervals, read_groups
@@ -243,7 +243,9 @@ def compare_with_baselines(config: Config, prepared: PreparedData) -> dict[str, 
     """Fit the simple models on the same training rows and measure them on the same others."""
     if not config.evaluation.baselines:
         return {}
-    columns = columns_given(prepared.columns, prepared.table.encoder.features)
+    features = prepared.table.encoder.features
+    columns = columns_given(prepared.columns, features)
+    files = files_given(config.evaluation.baselines, prepared.columns, features)
     beside = columns_beside(config.evaluation.baselines, columns, prepared.source)
     names = ["train", *(name for name in ("validation", "test") if len(getattr(prepared.table, name)))]
     rows = {name: prepared.rows(name) for name in names}
@@ -265,7 +267,7 @@ def compare_with_baselines(config: Config, prepared: PreparedData) -> dict[str, 
         log.info("baselines do not predict positions")
         return {}
     read, seed = prepared.source.read, config.run.seed
-    results = run_baselines(config.evaluation.baselines, read, columns, targets, rows, beside=beside, seed=seed)
+    results = run_baselines(config.evaluation.baselines, read, columns, targets, rows, beside=beside, files=files, seed=seed)
     for name, result in results.items():
         if result.note:
             log.info("baseline %s: %s", name, result.note)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from trainwright.config.choice import choose
+from trainwright.config.domains import column_kind
+from trainwright.config.model import PartConfig
 from trainwright.domains.tables.prepare import PreparedData
 from trainwright.domains.tables.training import suggest_training
 from trainwright.systems.run_config import Config
@@ -22,11 +25,23 @@ def resolve_config(config: Config, prepared: PreparedData) -> Config:
     found |= {"model": model}
     return config.model_copy(
         update={
+            "evaluation": config.evaluation.model_copy(update={"baselines": baselines_of(config, prepared)}),
             "system": config.system.model_copy(update=found),
             "trainer": suggest_training(config.trainer, model, prepared.spec),
             "run": config.run.model_copy(update={"name": name}),
         }
     )
+
+
+def baselines_of(config: Config, prepared: PreparedData) -> list[PartConfig]:
+    """The baselines that are asked for; where none are named, the usual ones with those that types of input columns bring."""
+    chosen = list(config.evaluation.baselines)
+    if "baselines" in config.evaluation.model_fields_set:
+        return chosen
+    there = {each.type for each in chosen}
+    kinds = dict.fromkeys(column.type for column in prepared.columns if column.role == "input")
+    brought = [choose("baseline", each) for kind in kinds for each in column_kind(kind).baselines]
+    return chosen + [each for each in brought if each.type not in there]
 
 
 def default_name(prepared: PreparedData) -> str:
