@@ -124,9 +124,18 @@ def test_an_activation_in_place_does_not_change_what_grad_cam_looks_at() -> None
     subject = subject_of(lambda t: net(t["x"]), 2, net, x=picture)
     # ∂y0/∂A_1 = 2/4 at the three positive places, so the weight is 2 · 3/4 / 4; A_2 = -x is positive at one place: 1 · 1/4 / 4
     expected = 2 * 0.75 / 4 * picture[0, 0] - 0.25 / 4 * picture[0, 0]
-    found = ask(subject, "grad_cam", {"relu": False}, output="0")
+    found = ask(subject, "grad_cam", {"relu": False, "layer": "conv"}, output="0")
     np.testing.assert_allclose(found.maps["x"][0], expected, atol=1e-6)
     assert not net.conv._forward_hooks
+
+
+def test_grad_cam_looks_at_the_last_map_which_is_what_is_pooled() -> None:
+    net, picture = Cam(), torch.tensor([[[[1.0, 2.0], [-3.0, 4.0]]]])
+    net.activate = True
+    found = ask(subject_of(lambda t: net(t["x"]), 2, net, x=picture), "grad_cam", {"relu": False}, output="0")
+    assert found.settings["layer"] == "act"
+    np.testing.assert_allclose(found.maps["x"][0], [[0.5, 1], [0.75, 2]], atol=1e-6)  # (2 · max(x, 0) + max(-x, 0)) / 4
+    assert found.maps["x"][0].sum() == pytest.approx(net(picture)[0, 0].item(), abs=1e-6)
 
 
 def test_partial_dependence_is_scikit_learns() -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ from trainwright.explain import GradCamOptions
 from trainwright.explain.explanation import Collector, Explanation, Rows, begin
 from trainwright.explain.integrated_gradients import arrays_of, lengths_of
 from trainwright.explain.layers import CONVOLUTIONS, find_layer, is_map, last_convolution, list_layers, require_module, watching
+from trainwright.explain.seen import Passed, Seen, find_seen, form_of, patches, pictures_of, places_of, run_once
 from trainwright.explain.study import Study, no_gradient
 from trainwright.explain.subject import Column, Tensors
 
@@ -27,10 +27,8 @@ class _Kept:
 
     layer: str
     output: Tensor | None = None
-    order: list[str] = field(default_factory=list)
 
     def __call__(self, name: str, output: Any) -> Any:
-        self.order.append(name)
         if name != self.layer or not isinstance(output, Tensor):
             return None
         self.output = output if output.requires_grad else output.detach().requires_grad_()
@@ -47,16 +45,15 @@ class GradCam:
         """A map for every row that is looked at. Raises RequestError for networks without such a layer, and layers that there are not."""
         study.require_gradient("grad_cam")
         module = require_module(study, "grad_cam")
-        layer = self._layer(study, module)
+        seen, column = self._seen(study, module)
         found = begin(study, logit=True)
-        found.settings["layer"] = layer
-        column = None
+        found.settings["layer"] = seen.layer
         collector = Collector(study, found)
         for places, tensors in study.batches():
             chosen = study.chosen(tensors)
-            cam, answer = self.maps(study, module, layer, tensors, chosen)
-            column = study.subject.column_of_layer(layer) or self._column(study, cam.dim() - 1)
-            found.columns = [layer if column is None else column.name]
+            cam, answer = self.maps(study, module, seen, tensors, chosen)
+            column = column or self._column(study, cam.dim() - 1)
+            found.columns = [seen.layer if column is None else column.name]
             arrays = {} if column is None else arrays_of(study, tensors, {column.name})
             cam = cam if column is None else upsampled(cam, arrays[column.name].shape[1:])
             lengths = {} if column is None or not column.length else lengths_of(study, tensors)
@@ -67,38 +64,50 @@ class GradCam:
             found.notes.append("the map has the size of the layer: it cannot be told which input it belongs to (--column NAME)")
         return collector.finish()
 
-    def _layer(self, study: Study, module: nn.Module) -> str:
-        """The layer that is asked for, or the convolution that is called last."""
+    def _seen(self, study: Study, module: nn.Module) -> tuple[Seen, Column | None]:
+        """The layer that is asked for, or of a picture its last map, or the convolution that is called last; with the column it reads."""
         if self.options.layer:
             find_layer(module, self.options.layer)
-            return self.options.layer
-        order: list[str] = []
-        with watching(module, lambda name, _: order.append(name)), torch.no_grad():
-            study.subject.answer(study.subject.take(study.indices[:1]), True)
-        layer = last_convolution(module, order)
+        passed, pictures = run_once(study, module), pictures_of(study)
+        for column, size in pictures:
+            place = study.subject.place_of(column)
+            if not place and len(pictures) > 1:
+                continue  # which of them a layer reads is not known
+            within = passed.within(place)
+            seen = self._named(within, size) if self.options.layer else find_seen(within, size)
+            if seen is not None:
+                return seen, column
+        layer = self.options.layer or last_convolution(module, passed.order)
         if not layer:
             there = list_layers(module, CONVOLUTIONS)
             why = f"its convolutions were not called: {there}" if there else f"its layers: {list_layers(module)}"
             fix = "name a layer that gives channels at places: --layer NAME; or use --method integrated_gradients"
             raise RequestError("the model has no convolution to look at", where="--method grad_cam", why=why, fix=fix)
-        return layer
+        return Seen(layer), study.subject.column_of_layer(layer)
 
-    def maps(self, study: Study, module: nn.Module, layer: str, tensors: Tensors, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    def _named(self, passed: Passed, size: tuple[int, int]) -> Seen | None:
+        """How the layer that is asked for lies over a picture; None where it is not one that reads it."""
+        output = next((each for name, each in passed.outputs if name == self.options.layer), None)
+        return None if output is None else form_of(self.options.layer, output, size, patches(passed, size))
+
+    def maps(self, study: Study, module: nn.Module, seen: Seen, tensors: Tensors, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Maps of the size of the layer (b, …), and what the network gives of the class (b)."""
-        kept = _Kept(layer)
+        kept = _Kept(seen.layer)
         with watching(module, kept), torch.enable_grad():
             answers = study.subject.answer(tensors, True)
-            seen = kept.output
-            if seen is None or not is_map(seen):
-                shape = "nothing" if seen is None else tuple(seen.shape)
+            output = kept.output
+            if output is None or not is_map(output):
+                shape = "nothing" if output is None else tuple(output.shape)
                 fix = f"name one that gives channels at places: {list_layers(module, CONVOLUTIONS) or 'there is none'}"
-                raise RequestError(f"'{layer}' gives {shape}, no map", where="--layer", why="a map has (rows, channels, places)", fix=fix)
+                raise RequestError(
+                    f"'{seen.layer}' gives {shape}, no map", where="--layer", why="a map has (rows, channels, places)", fix=fix
+                )
             explained = answers.gather(1, chosen.to(answers.device)[:, None])[:, 0]
-            gradient = torch.autograd.grad(explained.sum(), seen, allow_unused=True)[0] if explained.requires_grad else None
+            gradient = torch.autograd.grad(explained.sum(), output, allow_unused=True)[0] if explained.requires_grad else None
         if gradient is None:
-            raise no_gradient("grad_cam", f"the answer does not follow from '{layer}' by operations with a gradient")
-        weights = gradient.flatten(2).mean(2)
-        cam = torch.einsum("bc,bc...->b...", weights, seen.detach()).cpu()
+            raise no_gradient("grad_cam", f"the answer does not follow from '{seen.layer}' by operations with a gradient")
+        weights = seen.as_map(gradient).flatten(2).mean(2)
+        cam = torch.einsum("bc,bc...->b...", weights, seen.as_map(output.detach())).cpu()
         return (cam.relu() if self.options.relu else cam), explained.detach().double().cpu()
 
     def _column(self, study: Study, dimensions: int) -> Column | None:
@@ -108,26 +117,9 @@ class GradCam:
         return fitting[0] if len(fitting) == 1 else None
 
 
-def places_of(shape: tuple[int, ...], dimensions: int, seen: tuple[int, ...] = ()) -> tuple[int, ...]:
-    """The dimensions of an array that are places, where it has so many beside its channels; an empty tuple for none.
-
-    Channels are the first or the last one: what leaves as many places as the layer has `seen`, else the first, unless the last is short.
-    """
-    if len(shape) == dimensions:
-        return shape
-    if len(shape) != dimensions + 1:
-        return ()
-    if seen in (shape[1:], shape[:-1]):
-        return seen
-    return shape[:-1] if shape[-1] <= 4 < shape[0] else shape[1:]
-
-
 def upsampled(cam: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Maps (b, …) at the places of an array, between places by straight lines."""
     places = places_of(tuple(shape), cam.dim() - 1, tuple(cam.shape[1:]))
     if tuple(cam.shape[1:]) == tuple(places):
         return cam
     return F.interpolate(cam[:, None].float(), size=list(places), mode=MODES[cam.dim() - 1], align_corners=False)[:, 0]
-
-
-__all__ = ["GradCam", "np", "places_of", "upsampled"]

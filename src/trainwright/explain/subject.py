@@ -29,6 +29,8 @@ class Column:
     """Whether its value is an array, of which there are maps."""
     length: str = ""
     """The tensor that says how long the array of a row is, where they differ."""
+    picture: bool = False
+    """Whether its array is a picture (channels, height, width) with values from 0 to 255."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,13 @@ class Subject(ABC):
         """One row of the baseline of a kind that the model itself knows (`typical`); None for others."""
         return None
 
+    def place_of(self, column: Column) -> str:
+        """The module that reads a column alone, by its name; empty where that is not known."""
+        return ""
+
     def column_of_layer(self, layer: str) -> Column | None:
         """The column that a layer reads alone, where that is known."""
-        return None
+        return next((each for each in self.columns if (place := self.place_of(each)) and layer.startswith(f"{place}.")), None)
 
     def values(self, column: Column, indices: np.ndarray) -> list[str]:
         """The values of a column in some rows, in words; empty texts for arrays."""

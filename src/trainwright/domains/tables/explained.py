@@ -149,14 +149,13 @@ class TableSubject(Subject):
             parts = {part: np.zeros((len(values), *layout.shape), layout.dtype) for part, layout in feature.layout().items()}
         return {part: torch.from_numpy(np.ascontiguousarray(each))[:, None] for part, each in parts.items()}
 
-    def column_of_layer(self, layer: str) -> Column | None:
-        """The column of a group of its own whose encoder a layer belongs to."""
+    def place_of(self, column: Column) -> str:
+        """The encoder of a column that has a group of its own."""
         modules = {id(encoder): name for name, encoder in self.model.system.named_modules() if name.startswith("encoders.")}
         for (encoder, _), group in zip(self.model.system.reads, self.groups.values(), strict=True):
-            inside = modules.get(id(encoder), "")
-            if inside and layer.startswith(f"{inside}.") and len(group.columns) == 1:
-                return next(column for column in self.columns if column.name == group.columns[0])
-        return None
+            if group.columns == [column.name]:
+                return modules.get(id(encoder), "")
+        return ""
 
     def values(self, column: Column, indices: np.ndarray) -> list[str]:
         """The values as the source has them, those of derived columns as well."""
@@ -279,9 +278,10 @@ def columns_of(group: InputGroup, array: bool) -> list[Column]:
     """The columns of a group, with the shape of a row where they hold arrays."""
     ordered = sorted(group.parts, key=lambda part: part != "value")
     shape = tuple(group.parts["value"][1:]) if array and "value" in group.parts else ()
+    picture = group.kind == "image" and len(shape) == 3
     length = f"{group.name}.length" if shape and "length" in group.parts else ""
     return [
-        Column(name, tuple((f"{group.name}.{part}", position) for part in ordered), shape, array and bool(shape), length)
+        Column(name, tuple((f"{group.name}.{part}", position) for part in ordered), shape, array and bool(shape), length, picture)
         for position, name in enumerate(group.columns)
     ]
 
