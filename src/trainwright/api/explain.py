@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from trainwright.api.explanation_pictures import draw_maps, draw_ranking
+from trainwright.api.explanation_pictures import draw_maps, draw_ranking, is_picture_name, write_picture
 from trainwright.domains.predictor import Predictor
 from trainwright.explain.blocks import blocks_of, facts, headline
 from trainwright.explain.explanation import Explanation
 from trainwright.explain.run import method_options
 from trainwright.explain.study import Asked
-from trainwright.files.outputs import ensure_output_folder, write_output_folder
+from trainwright.files.outputs import ensure_output, ensure_output_folder, write_output_folder
 from trainwright.files.text import write_json, write_text
 from trainwright.report.page import render_blocks
 
@@ -52,11 +52,17 @@ def explain_with(
     target: str = "",
     folder: str | os.PathLike[str] | None = None,
 ) -> Explanation:
-    """What a method finds for the rows of `data`, or without any for a split of the run's own, written into `folder` when it is given."""
+    """What a method finds for the rows of `data`, or without any for a split of the run's own, written into `folder` when it is given.
+
+    A `folder` that is named as a picture (`saliency.png`) is one: the map of the only row.
+    """
     if folder is not None:
-        ensure_output_folder(folder, [data if isinstance(data, str | os.PathLike) else [], predictor.reads])
+        ensure = ensure_output if is_picture_name(folder) else ensure_output_folder
+        ensure(folder, [data if isinstance(data, str | os.PathLike) else [], predictor.reads])
     found = predictor.explain(asked, data, split, target)
-    if folder is not None:
+    if folder is not None and is_picture_name(folder):
+        write_picture(found, folder)
+    elif folder is not None:
         write_explanation(found, Path(folder))
     return found
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 
-from trainwright.config.errors import ConfigError
+from trainwright.config.errors import ConfigError, RequestError
 from trainwright.explain.blocks import headline
 from trainwright.explain.explanation import Curve, Explanation
+from trainwright.files.outputs import write_output
 from trainwright.report.charts.alone import bar_picture, stand_alone
 from trainwright.report.charts.axes import across, frame, span, up
 from trainwright.report.charts.lines import Series, line
 from trainwright.report.charts.rows import BarRow
 from trainwright.report.markup import Markup
-from trainwright.runs.media.files import write_image
+from trainwright.runs.media.files import FORMATS, write_image
+from trainwright.runs.media.overlays import lay_over
 
 SHOWN = 25
 FOR, PAPER, AGAINST = (31, 99, 146), (252, 251, 248), (168, 84, 28)
@@ -52,13 +55,13 @@ def draw_maps(found: Explanation, folder: Path) -> list[dict[str, str]]:
     made: list[dict[str, str]] = []
     for number, (name, maps) in enumerate(found.maps.items()):
         for place, each in enumerate(maps):
-            flat = flat_map(each)
-            if flat is None:
+            pixels = drawn_map(found, name, place, each)
+            if pixels is None:
                 continue
             path = folder / "maps" / f"{number}-{place + 1:03d}.png"
             path.parent.mkdir(exist_ok=True)
             try:
-                write_image(path, colours(flat))
+                write_image(path, pixels)
             except ConfigError as error:
                 found.notes.append(f"maps are not drawn: {error.what}; attributions.npz has them")
                 return made
@@ -70,6 +73,37 @@ def _caption(found: Explanation, name: str, place: int) -> str:
     rows = found.rows
     said = f": {found.outputs[int(rows.output[place])]} {rows.answer[place]:.3g}" if rows is not None and len(found.outputs) > 1 else ""
     return f"{name}, {found.row_names[place]}{said}"
+
+
+def drawn_map(found: Explanation, name: str, place: int, sizes: np.ndarray) -> np.ndarray | None:
+    """The map of a row as pixels: over its picture, or alone; None for one along a line. Raises ConfigError without Pillow."""
+    flat = flat_map(sizes)
+    if flat is None:
+        return None
+    inputs = found.inputs.get(name, [])
+    return lay_over(inputs[place], flat) if name in found.pictures and place < len(inputs) else colours(flat)
+
+
+def is_picture_name(path: str | os.PathLike[str]) -> bool:
+    """Whether a name is one of a picture, not of a folder."""
+    return Path(path).suffix.lower() in FORMATS
+
+
+def write_picture(found: Explanation, path: str | os.PathLike[str]) -> None:
+    """Write the map of the only row as one picture. Raises RequestError where there is no map, or are several."""
+    drawn = [
+        pixels
+        for name, maps in found.maps.items()
+        for place, each in enumerate(maps)
+        if (pixels := drawn_map(found, name, place, each)) is not None
+    ]
+    if len(drawn) != 1:
+        what = f"{len(drawn)} maps do not go into one picture" if drawn else "there is no map to draw"
+        fix = "-o FOLDER writes all of them; --row N (and --column NAME) leaves one" if drawn else "name a folder with -o"
+        why = "" if drawn else f"{found.method} gives no map of these columns over two dimensions"
+        raise RequestError(what, where=f"-o {os.fspath(path)}", why=why, fix=fix)
+    with write_output(path) as temporary:
+        write_image(temporary, drawn[0], Path(path).suffix)
 
 
 def flat_map(found: np.ndarray) -> np.ndarray | None:

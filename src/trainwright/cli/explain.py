@@ -100,6 +100,7 @@ def parser() -> ConfiguredParser:
             "trainwright explain runs/titanic-survived --method permutation --group sibsp,parch",
             "trainwright explain runs/titanic-survived --method partial_dependence --column age -o age",
             "trainwright explain runs/digits photos.csv --method grad_cam --class 7 -o maps",
+            "trainwright explain runs/cats photo.jpg --method grad_cam -o saliency.png",
         ],
         more=lambda: "trainwright list explainer shows the methods with their options",
     )
@@ -109,7 +110,10 @@ def parser() -> ConfiguredParser:
     made.add_argument("--weights", default="", metavar="RUN|FILE", help="weights for a configuration")
     made.add_argument("--json", action="store_true", help="print JSON, every row with its shares")
     made.add_argument(
-        "-o", "--folder", metavar="FOLDER", help="where to write explanation.html, .json, picture.svg, maps and attributions.npz"
+        "-o",
+        "--folder",
+        metavar="FOLDER|FILE.png",
+        help="where to write explanation.html, .json, picture.svg, maps and attributions.npz; or the map of one row as a picture",
     )
     add_trust_flag(made)
     add_launch_flags(made, ("gpu", "verbose", "typecheck"))

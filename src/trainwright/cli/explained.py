@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from trainwright.api.explanation_pictures import is_picture_name
 from trainwright.cli.style import bold, dim, table, wrap
 from trainwright.explain.blocks import cell_of, facts, headline
 from trainwright.explain.explanation import Explanation
@@ -27,7 +28,7 @@ def describe_explanation(found: Explanation, folder: str | None) -> str:
         lines.append(dim(f"{name}: maps of {'×'.join(map(str, each.shape))}" + ("" if folder else "; -o FOLDER writes them")))
     lines += [dim(wrap(f"note: {each}", 0)) for each in found.notes]
     if folder:
-        lines.append(f"{folder}/explanation.html")
+        lines.append(folder if is_picture_name(folder) else f"{folder}/explanation.html")
     return "\n".join(lines).rstrip()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,8 +13,11 @@ from trainwright.config.errors import RequestError
 from trainwright.config.name_patterns import matcher
 from trainwright.explain import AttentionRolloutOptions
 from trainwright.explain.explanation import Collector, Explanation, Rows, begin
+from trainwright.explain.grad_cam import upsampled
+from trainwright.explain.integrated_gradients import arrays_of
 from trainwright.explain.layers import list_layers, require_module
 from trainwright.explain.recorder import Recorder
+from trainwright.explain.seen import FRONT, Patches, find_patches, is_within, read_tokens
 from trainwright.explain.study import Study
 
 
@@ -37,10 +41,18 @@ class AttentionRollout:
         module = require_module(study, "attention_rollout")
         found = begin(study)
         collector = Collector(study, found)
+        over = find_patches(study, module)
         for places, tensors in study.batches():
-            layers, answer = self._attention(study, module, tensors)
+            layers, answer = self._attention(study, module, tensors, over)
             count = len(study.indices[places])
-            shares = self._read_out(study, rollout([each for _, each in layers], self.options.residual), found)
+            rolled = rollout([each for _, each in layers], self.options.residual)
+            maps: dict[str, np.ndarray] = {}
+            arrays: dict[str, np.ndarray] = {}
+            if over is not None and rolled.shape[-1] - math.prod(over.grid) in range(FRONT + 1):
+                maps, arrays = self._over_picture(study, module, over, layers[-1][0], rolled, tensors, found)
+                shares = maps[over.column.name].reshape(count, -1).sum(1, keepdims=True)
+            else:
+                shares = self._read_out(study, rolled, found)
             if shares.shape[1] != len(found.columns) and len(collector.pieces):
                 raise RequestError(
                     "rows have different numbers of tokens", where="--method attention_rollout", fix="explain them one by one: --row N"
@@ -48,15 +60,34 @@ class AttentionRollout:
             found.settings["layers"] = [name for name, _ in layers]
             chosen = answer.argmax(1) if study.output is None else torch.full((count,), study.output)
             given = answer.gather(1, chosen[:, None])[:, 0].numpy()
-            collector.add(Rows(study.indices[places], chosen.numpy(), given, None, shares), {}, {})
+            collector.add(Rows(study.indices[places], chosen.numpy(), given, None, shares), maps, arrays)
         found.about = "attention: the share of each token that can have reached the output"
         return collector.finish()
 
-    def _attention(self, study: Study, module: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[list[tuple[str, Tensor]], Tensor]:
+    def _over_picture(
+        self, study: Study, module: nn.Module, over: Patches, layer: str, rolled: Tensor, tensors: dict[str, Tensor], found: Explanation
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """The shares of patches at the places of the picture that they are of, and the picture."""
+        which = self.options.token
+        read = read_tokens(study, module, layer, tensors) if which == "auto" else None
+        token = which if which != "auto" else "mean" if read is None or len(read) == rolled.shape[1] else "first" if read == [0] else "read"
+        row = {"first": rolled[:, 0], "last": rolled[:, -1], "mean": rolled.mean(1)}.get(token)
+        row = rolled[:, read].mean(1) if row is None else row
+        grid = row[:, rolled.shape[-1] - math.prod(over.grid) :].reshape(-1, *over.grid)
+        found.columns, found.settings["token"] = [over.column.name], token
+        arrays = arrays_of(study, dict(tensors), {over.column.name})
+        shape = arrays[over.column.name].shape[1:]
+        sized = upsampled(grid, shape).double()  # as many places as the picture has, of which all together have what the patches have
+        scale = grid.sum((1, 2)) / sized.sum((1, 2)).clamp_min(1e-300)
+        return {over.column.name: (sized * scale[:, None, None]).numpy()}, arrays
+
+    def _attention(
+        self, study: Study, module: nn.Module, tensors: Mapping[str, Tensor], over: Patches | None
+    ) -> tuple[list[tuple[str, Tensor]], Tensor]:
         """The layers of attention among the most common number of tokens, in order, and the answers (b, k)."""
         with Recorder(module).recording() as recorder:
             answer = study.subject.answer(dict(tensors)).double().cpu()
-        named = recorder.found
+        named = recorder.found if over is None else [each for each in recorder.found if is_within(each[0], over.place)]
         if self.options.layer:
             means = matcher(self.options.layer)
             named = [each for each in named if means(each[0])]

@@ -44,6 +44,8 @@ def facts(found: Explanation) -> list[str]:
 
 def maps_in_words(found: Explanation) -> str:
     """What the colours of maps say."""
+    if found.pictures and set(found.maps) <= set(found.pictures):
+        return "Red is what speaks most for what is explained, blue what says nothing for it; the colours lie over the picture."
     signed = any((each < 0).any() for maps in found.maps.values() for each in maps)
     return "Blue speaks for what is explained, orange against it." if signed else "The bluer, the more it speaks for what is explained."
 

@@ -79,6 +79,8 @@ class Explanation:
     row_names: list[str] = field(default_factory=list)
     values: dict[str, list[str]] = field(default_factory=dict)
     """Column → its values in the first rows, in words."""
+    pictures: list[str] = field(default_factory=list)
+    """Columns whose `inputs` are pictures (channels, height, width) with values from 0 to 255."""
 
     def as_json(self) -> dict[str, Any]:
         """All of it but the maps of single rows, as JSON holds it; NaN as null."""
@@ -139,6 +141,7 @@ def begin(study: Study, logit: bool = False, *, baseline: bool = False) -> Expla
         named_rows=bool(asked.row),
         baseline=study.baseline.words if baseline else "",
         notes=[study.subject.left_out] if study.subject.left_out else [],
+        pictures=[column.name for player in study.players for column in player if column.picture],
         row_names=[study.subject.name_row(int(index)) for index in study.indices[: asked.maps]],
     )
 

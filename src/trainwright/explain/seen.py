@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from trainwright.explain.layers import watching
@@ -30,7 +31,8 @@ class Seen:
     def as_map(self, output: Tensor) -> Tensor:
         """Its output as (b, c, h, w)."""
         if self.grid is not None:
-            return output[:, output.shape[1] - math.prod(self.grid) :].transpose(1, 2).unflatten(2, self.grid)
+            places = output[:, output.shape[1] - math.prod(self.grid) :]
+            return places.transpose(1, 2).reshape(len(output), -1, *self.grid)
         return output.permute(0, 3, 1, 2) if self.last else output
 
 
@@ -52,9 +54,55 @@ class Passed:
         return Passed(own, [each for each in self.attended if is_within(each[0], place)], self.order)
 
 
+@dataclass(frozen=True)
+class Patches:
+    """The patches of a picture that tokens are of."""
+
+    column: Column
+    place: str
+    """The module that reads it; empty where that is not known."""
+    grid: tuple[int, int]
+
+
+def find_patches(study: Study, module: nn.Module) -> Patches | None:
+    """Those that attention is among, of the first picture of which there are such."""
+    pictures = pictures_of(study)
+    if not pictures:
+        return None
+    passed = run_once(study, module)
+    for column, size in pictures:
+        place = study.subject.place_of(column)
+        if place or len(pictures) == 1:
+            within = passed.within(place)
+            grid = patches(within, size) if within.attended else None
+            if grid is not None:
+                return Patches(column, place, grid)
+    return None
+
+
+def read_tokens(study: Study, module: nn.Module, layer: str, tensors: dict[str, Tensor]) -> list[int] | None:
+    """The tokens behind a layer of attention that the answer follows from: the class token, or all; None where there is no gradient."""
+    kept: list[Tensor] = []
+
+    def keep(name: str, output: object) -> object:
+        first = output[0] if isinstance(output, tuple) else output
+        if name != layer or not isinstance(first, Tensor) or first.dim() != 3:
+            return None
+        kept[:] = [first if first.requires_grad else first.detach().requires_grad_()]
+        return (kept[0], *output[1:]) if isinstance(output, tuple) else kept[0]
+
+    one = {name: each[:1] for name, each in tensors.items()}
+    with watching(module, keep), torch.enable_grad():
+        answer = study.subject.answer(one, True)
+        if not kept or not answer.requires_grad:
+            return None
+        gradient = torch.autograd.grad(answer.max(), kept[0], allow_unused=True)[0]
+    return None if gradient is None else gradient[0].abs().sum(1).nonzero()[:, 0].tolist() or None
+
+
 def is_within(layer: str, place: str) -> bool:
     """Whether a layer is another, or in it."""
-    return layer == place or layer.startswith(f"{place}.")
+    return not place or layer == place or layer.startswith(f"{place}.")
 
 
 def run_once(study: Study, module: nn.Module) -> Passed:

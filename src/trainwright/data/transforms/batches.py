@@ -76,9 +76,15 @@ class BatchChain:
             if hasattr(call, "tell_place"):
                 call.tell_place(place)
 
-    @torch.no_grad()
     def __call__(self, batch: Any, seed: Seed | None) -> Any:
-        """The batch transformed, without `seed` by what always applies alone. Raises DataError naming the transform that fails."""
+        """The batch transformed, without `seed` by what always applies alone. Raises DataError naming the transform that fails.
+
+        What is asked for its gradient, as where an answer is explained, keeps it.
+        """
+        with torch.set_grad_enabled(seed is None and torch.is_grad_enabled() and asks_gradient(batch)):
+            return self._apply(batch, seed)
+
+    def _apply(self, batch: Any, seed: Seed | None) -> Any:
         for place, name, always, call in self.steps:
             if seed is not None:
                 seed(place)
@@ -102,6 +108,12 @@ class BatchChain:
             what = f"transform {name} gives {rows} rows of {given}"
             raise DataError(what, where=self.where, why=why, fix="give as many rows as it is given, in the same order")
         return found
+
+
+def asks_gradient(batch: Any) -> bool:
+    """Whether a tensor, or one of a batch, is asked for its gradient."""
+    every = batch.values() if isinstance(batch, Mapping) else [batch]
+    return any(isinstance(each, torch.Tensor) and each.requires_grad for each in every)
 
 
 def refuse_other_kind(given: Any, found: Any, name: str, where: str) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from trainwright.config.domain import ColumnKind, Domain
 from trainwright.config.part import Part
 from trainwright.domains.images.models import BLOCKS
+from trainwright.domains.images.classical import BASELINES
+from trainwright.domains.images.classical import PARTS as CLASSICAL
 from trainwright.domains.images.models import PARTS as ENCODERS
 from trainwright.domains.images.models.libraries import PARTS as OF_LIBRARIES
 from trainwright.domains.images.sources import PARTS as SOURCES
 from trainwright.domains.images.synth import SYNTH
 from trainwright.domains.images.transforms import PARTS as TRANSFORMS
+from trainwright.domains.images.viewing import BLOCKS as TOLD
 
 _HERE = "trainwright.domains.images"
 
@@ -23,6 +26,7 @@ COLUMNS = {
         deep=True,
         training=f"{_HERE}.training:for_pictures",
         missing="the mean of each channel",
+        baselines=BASELINES,
     )
 }
 
@@ -33,10 +37,11 @@ DOMAIN = Domain(
         "source": SOURCES,
         "transform": TRANSFORMS,
         "feature": FEATURES,
-        "encoder": {**ENCODERS, **OF_LIBRARIES},
+        "encoder": {**ENCODERS, **OF_LIBRARIES, "baseline": CLASSICAL},
         "block": BLOCKS,
     },
     columns=COLUMNS,
+    blocks=TOLD,
     synth=SYNTH,
     claims=f"{_HERE}.claims:claims",
     infers=f"{_HERE}.claims:infers",

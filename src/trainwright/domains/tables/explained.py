@@ -290,7 +290,8 @@ def find_target(targets: Sequence[TargetSpec], name: str) -> TargetSpec:
     """The target that is explained: by name, or the first. Raises RequestError for one that there is not."""
     found = next((each for each in targets if each.name == name), None) if name else targets[0]
     if found is None:
-        raise RequestError(f"there is no target '{name}'", where="--target", fix=did_you_mean(name, [each.name for each in targets]))
+        known = [each.name for each in targets] + [word for each in targets for word in each.classes or []]
+        raise RequestError(f"there is no target '{name}'", where="--target", fix=did_you_mean(name, known))
     return found
 
 

@@ -33,6 +33,8 @@ from trainwright.domains.tables.position_metrics import measured_outputs
 from trainwright.domains.tables.prepared import PreparedTable
 from trainwright.domains.tables.row_names import names_of, with_names
 from trainwright.domains.tables.unreadable_files import set_policies
+from trainwright.explain.explanation import Explanation
+from trainwright.explain.study import Asked
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.row_weights import ROW_WEIGHT
 from trainwright.features.spec import TargetSpec
@@ -214,6 +216,16 @@ class TablePredictor(Predictor):
         if not len(rows.positions):
             raise DataError("no row can be explained", where=rows.name, why=NONE_LEFT)
         return TableSubject(self.model, rows.encoded, rows.positions, rows.source, target)
+
+    def explain(self, asked: Asked, data: Any = None, split: str = "test", target: str = "") -> Explanation:
+        """As every predictor does; `target` may be the name of a class too, which is explained, then."""
+        specs = self.model.encoder.spec.targets
+        owners = (
+            [] if asked.output or target in [each.name for each in specs] else [each for each in specs if target in (each.classes or [])]
+        )
+        if len(owners) == 1:
+            asked, target = replace(asked, output=target), owners[0].name
+        return super().explain(asked, data, split, target)
 
     def about(self) -> dict[str, Any]:
         """The run."""

@@ -51,10 +51,10 @@ def with_suffix(filename: str | os.PathLike[str], suffixes: tuple[str, ...], wha
     return name + suffixes[0]
 
 
-def write_image(path: Path, pixels: np.ndarray) -> Path:
-    """Write (H, W), (H, W, 3) or (H, W, 4) pixels, uint8 (or uint16 for (H, W) as PNG), in the format of the path's suffix."""
+def write_image(path: Path, pixels: np.ndarray, suffix: str = "") -> Path:
+    """Write (H, W), (H, W, 3) or (H, W, 4) pixels, uint8 (or uint16 for (H, W) as PNG), in the format of `suffix`, or the path's."""
     library = import_needed("PIL.Image", "saving images")
-    kind = FORMATS[path.suffix.lower()]
+    kind = FORMATS[(suffix or path.suffix).lower()]
     image = library.fromarray(np.ascontiguousarray(pixels))
     if kind in OPAQUE and image.mode == "RGBA":
         raise ConfigError(f"{kind} has no transparency", where=path.name, fix="name it .png, or leave the fourth channel out")

@@ -1,0 +1,12 @@
+"""Pictures as people look at them: in the report of a run, and before training. This table imports no torch and no Pillow."""
+
+from __future__ import annotations
+
+_HERE = "trainwright.domains.images.viewing"
+
+BLOCKS = {
+    "pictures": f"{_HERE}.report:describe_pictures",
+    "picture_examples": f"{_HERE}.mistakes:show_mistakes",
+    "near_duplicates": f"{_HERE}.duplicates:tell_duplicates",
+}
+"""What a report tells of pictures → what tells it."""
