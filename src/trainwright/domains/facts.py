@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rests:
-    """Where in an array of one row an answer rests, by integrated gradients."""
+    """Where in an array of one row an answer rests, by a method of explaining."""
 
     sizes: np.ndarray
-    """Of 0 or more, in the shape of `given`."""
+    """Of 0 or more, in the shape of `given`, or in that of its places alone."""
     given: np.ndarray
     """What the network was given of the column: after its transforms, scaled."""
     first: int
@@ -50,8 +50,13 @@ class RunFacts:
     """Column → the column as it was fitted, an input; it knows how its rows are read."""
     lengths: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Column that is read row by row → how long each row of the data that is used is, as its references say."""
-    rests: Callable[[int, str, str, str], Rests | None] | None = None
-    """(place among `rows`, target, class or "" for the likeliest, column) → where the answer rests; None where it cannot be told."""
+    rests: Callable[..., Rests | None] | None = None
+    """(place among `rows`, target, class or "" for the likeliest, column, method of explaining) → where the answer rests; None where it
+    cannot be told, as by a method that this network is not for. The method is integrated gradients unless named."""
+    splits: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Split → the numbers of its rows in the data; `train`, `validation` and `test`, those that there are."""
+    known: Sequence[str] = ()
+    """All columns of the data, also those that the network is not given."""
 
     def of_type(self, *types: str) -> list[str]:
         """The columns of these types."""

@@ -17,9 +17,9 @@ import trainwright as tw
 from trainwright.cli.main import main
 from trainwright.domains.facts import Rests
 from trainwright.domains.signals.reading.write import write_record
-from trainwright.domains.signals.viewing.examples import choose_rows, losses_of, say_answer
 from trainwright.domains.signals.viewing.pictures import Shade, given_picture, window_of
 from trainwright.domains.signals.viewing.report import describe_recordings
+from trainwright.metrics.examples import choose_rows, losses_of, say_answer
 from trainwright.metrics.outcome import Outcome
 
 QUICK: dict[str, Any] = {

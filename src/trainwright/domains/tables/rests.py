@@ -10,8 +10,7 @@ from trainwright.config.errors import TrainwrightError
 from trainwright.domains.facts import Rests
 from trainwright.domains.tables.explained import TableSubject, has_floats
 from trainwright.domains.tables.model import Model
-from trainwright.explain import IntegratedGradientsOptions
-from trainwright.explain.run import explain
+from trainwright.explain.run import explain, method_options
 from trainwright.explain.study import Asked
 from trainwright.features.encoding import EncodedTable
 
@@ -31,29 +30,37 @@ class RestsOf:
         if not self.points and next(model.system.parameters()).is_cuda:
             self.points = 4
 
-    def __call__(self, place: int, target: str, output: str, column: str) -> Rests | None:
+    def __call__(self, place: int, target: str, output: str, column: str, method: str = "integrated_gradients") -> Rests | None:
         if not self.points:
             return None
         subject = TableSubject(self.model, self.table, self.positions[place : place + 1], None, target)
         group = next(each for each in self.model.encoder.groups if column in each.columns)
         if not len(subject.rows) or not has_floats(group):
             return None
-        found = [self._one(subject, number, output, column) for number in spread(len(subject.rows))]
+        found = [self._one(subject, number, output, column, method) for number in spread(len(subject.rows))]
         return max((each for each in found if each is not None), key=lambda each: each.answer, default=None)
 
-    def _one(self, subject: TableSubject, number: int, output: str, column: str) -> Rests | None:
-        method = IntegratedGradientsOptions(steps=self.points, most_steps=self.points)
+    def _one(self, subject: TableSubject, number: int, output: str, column: str, method: str) -> Rests | None:
+        steps = {"steps": self.points, "most_steps": self.points} if method == "integrated_gradients" else {}
         try:
-            found: Any = explain(subject, Asked(method, [column], output=output, row=[number + 1], maps=1))
+            asked = Asked(method_options(method, steps), [column], output=output, row=[number + 1], maps=1)
+            found: Any = explain(subject, asked)
         except TrainwrightError:
-            return None  # a network without a gradient: there is nothing to show
+            return None  # a network without a gradient, or that the method is not for: there is nothing to show
         if not found.maps.get(column) or not found.inputs.get(column):
             return None
         window = self.model.encoder.window
         first = number * window.step if window is not None and window.column == column else 0
         answer = float(found.rows.answer[0])
         named = str(found.outputs[int(found.rows.output[0])])
-        return Rests(np.abs(found.maps[column][0]), np.asarray(found.inputs[column][0]), first, named, answer)
+        sizes = found.maps[column][0]
+        return Rests(
+            np.abs(sizes) if method == "integrated_gradients" else np.maximum(sizes, 0),
+            np.asarray(found.inputs[column][0]),
+            first,
+            named,
+            answer,
+        )
 
 
 def spread(count: int) -> list[int]:

@@ -37,7 +37,9 @@ def domain_blocks(
     lazy = {column: group.name for group in table.encoder.groups for column in group.columns if group.name in table.references}
     lengths = {column: table.references[name].lengths for column, name in lazy.items()}
     rests = RestsOf(model, table, getattr(table, split))
-    facts = RunFacts(run.path, columns, split, rows, dict(outcomes), prepared.source.read, fitted, lengths, rests)
+    splits = {name: prepared.rows(name) for name in ("train", "validation", "test") if len(getattr(table, name))}
+    known = prepared.source.schema.names
+    facts = RunFacts(run.path, columns, split, rows, dict(outcomes), prepared.source.read, fitted, lengths, rests, splits, known)
     return [block for where, path in asked for block in _make_blocks(where, path, facts)]
 
 

@@ -20,6 +20,7 @@ from trainwright.report.blocks.points import Points
 from trainwright.report.blocks.table import Table
 from trainwright.report.blocks.text import Text
 from trainwright.report.blocks.traces import Traces
+from trainwright.report.blocks.wall import Wall
 
 BLOCKS: dict[str, type[Block]] = {
     "table": Table,
@@ -29,6 +30,7 @@ BLOCKS: dict[str, type[Block]] = {
     "confusion": Confusion,
     "panels": Panels,
     "images": Images,
+    "wall": Wall,
     "audio": Audio,
     "traces": Traces,
     "text": Text,

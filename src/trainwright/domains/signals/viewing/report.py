@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from trainwright.domains.facts import RunFacts
-from trainwright.domains.signals.viewing.examples import choose_rows, say_answer
 from trainwright.domains.signals.viewing.pictures import draw_example
+from trainwright.metrics.examples import choose_rows, say_answer
 
 SECTION = "Recordings"
 TARGETS, COLUMNS = 2, 2
