@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from trainwright.config.domain import ColumnKind, Domain
 from trainwright.config.part import Part
-from trainwright.domains.images.models import BLOCKS
 from trainwright.domains.images.classical import BASELINES
 from trainwright.domains.images.classical import PARTS as CLASSICAL
+from trainwright.domains.images.models import BLOCKS
 from trainwright.domains.images.models import PARTS as ENCODERS
 from trainwright.domains.images.models.libraries import PARTS as OF_LIBRARIES
 from trainwright.domains.images.sources import PARTS as SOURCES
