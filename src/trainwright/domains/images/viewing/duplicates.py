@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from trainwright.domains.facts import RunFacts
+from trainwright.domains.images.reading.reference import read_bytes
 from trainwright.domains.images.viewing.hashes import ALIKE, NEAR, grouped, look_at, near_pairs
 from trainwright.domains.images.viewing.report import labels_of, paths_of, spread
 from trainwright.domains.images.viewing.tiles import write_tile
 from trainwright.features.npy import Unreadable
-from trainwright.files.packed import open_file
 
 SECTION = "Pictures"
 MOST = 4000
@@ -80,9 +80,9 @@ def look_through(facts: RunFacts, column: str) -> list[Looked]:
 
 
 def content_of(path: str) -> bytes:
-    """A hash of the bytes of a picture, without reading what lies beside it in the same file."""
-    with open_file(path) as file:
-        return hashlib.blake2b(file.read(), digest_size=16).digest()
+    """A hash of the bytes of a picture, or of its pixels where they lie among others."""
+    content = read_bytes(path)
+    return hashlib.blake2b(content if isinstance(content, bytes) else content.tobytes(), digest_size=16).digest()
 
 
 def joined(looked: Sequence[Looked], near: Sequence[tuple[Looked, Looked]]) -> list[list[Looked]]:

@@ -10,7 +10,8 @@ import torch
 from trainwright.config.errors import TrainwrightError
 from trainwright.data.counters import fold
 from trainwright.domains.facts import RunFacts
-from trainwright.domains.images.reading.decoding import probe
+from trainwright.domains.images.reading.decoding import read_size
+from trainwright.domains.images.reading.kinds import WORDS
 from trainwright.domains.images.viewing.tiles import write_tile
 from trainwright.features.npy import Unreadable
 
@@ -39,8 +40,10 @@ def _describe(facts: RunFacts, column: str) -> list[dict[str, Any]]:
     sizes = sizes_of(facts, column, spread(rows, MEASURED))
     told = {**place, "type": "table", "title": "How they were read", "look": "pairs", "columns": ["", {"name": "", "limit": 200}]}
     told["rows"] = _read(facts, column, len(rows), sizes)
+    decoding = _decoding(facts, column)
     return [
         told,
+        *([{**place, **decoding}] if decoding else []),
         *({**place, **each} for each in histograms(sizes)),
         *({**place, **each} for each in walls(facts, column)),
     ]
@@ -60,12 +63,15 @@ def paths_of(facts: RunFacts, column: str, rows: np.ndarray) -> list[str | None]
 
 
 def sizes_of(facts: RunFacts, column: str, rows: np.ndarray) -> np.ndarray:
-    """Height and width of the pictures of rows (n, 2), from the heads of their files; those that cannot be read are left out."""
+    """Height and width of the pictures (n, 2): of those that were decoded, else of some rows from the heads of their files."""
+    feature = facts.features[column]
+    if len(found := feature.counts.sizes()):
+        return found
     found = []
     for path in paths_of(facts, column, rows):
         try:
             if path is not None:
-                found.append(probe(path)[1:])
+                found.append(read_size(path, feature.decoding)[:2])
         except Unreadable:
             continue
     return np.array(found, np.int64).reshape(-1, 2)
@@ -82,11 +88,22 @@ def _read(facts: RunFacts, column: str, count: int, sizes: np.ndarray) -> list[l
     if feature.means:
         said.append(["normalised by mean", ", ".join(f"{each / 255:.3f}" for each in feature.means)])
         said.append(["and deviation", ", ".join(f"{each / 255:.3f}" for each in feature.deviations)])
-    counted = getattr(feature, "told", None)
-    said += [[{"text": str(what), "limit": 160}, number] for what, number in (counted.most_common(16) if counted else [])]
-    done = "left out" if feature.config.unreadable == "skip" else "repaired or missing"
-    said += [[f"{done}: row {row + 1}", {"text": why, "limit": 200}] for row, why in sorted(feature.unusable.items())]
     return said
+
+
+def _decoding(facts: RunFacts, column: str) -> dict[str, Any] | None:
+    """What pictures were like that are not plain, by kind with the first rows of each, and those that cannot be read; None for nothing."""
+    feature = facts.features[column]
+    rows: list[list[Any]] = [
+        [{"text": WORDS[kind], "limit": 120}, count, ", ".join(str(row + 1) for row in feature.counts.rows(kind))]
+        for kind, count in feature.counts.counts().items()
+    ]
+    done = "left out" if feature.config.unreadable == "skip" else "repaired or missing"
+    rows += [[{"text": f"{done}: {why}", "limit": 200}, None, str(row + 1)] for row, why in sorted(feature.unusable.items())]
+    if not rows:
+        return None
+    columns = [{"name": "pictures that", "limit": 200}, {"name": "how many", "format": "number"}, "rows, the first"]
+    return {"type": "table", "title": "In decoding", "caption": f"{feature.counts.decoded:,} were", "columns": columns, "rows": rows}
 
 
 def _channels(depth: int) -> str:
