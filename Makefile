@@ -1,10 +1,10 @@
-# make demo · make demo-signals · make demo-ranks · make test · make docs · make benchmarks — each starts from a fresh clone and any Python 3.11 or newer.
+# make demo · make demo-signals · make demo-images · make demo-ranks · make test · make docs · make benchmarks — each starts from a fresh clone and any Python 3.11 or newer.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo demo-signals demo-ranks test nightly lint types docs schema benchmarks clean
+.PHONY: demo demo-signals demo-images demo-ranks test nightly lint types docs schema benchmarks clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/made:
@@ -34,6 +34,11 @@ demo-signals: $(VENV)/installed
 	$(INSTALL) -e '.[signals]'
 	test -d made-ecg || $(BIN)/trainwright synth ecg -o made-ecg --broken 7
 	$(BIN)/trainwright train configs/signals/ecg_multilabel.yaml data.path=made-ecg
+
+demo-images: $(VENV)/installed
+	$(INSTALL) -e '.[images]'
+	test -d made-pictures || $(BIN)/trainwright synth pictures -o made-pictures
+	$(BIN)/trainwright train made-pictures
 
 demo-ranks: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.demo_ranks
