@@ -26,6 +26,7 @@ from trainwright.domains.images.reading.options import IMAGENET_MEAN, Decoding
 from trainwright.domains.images.reading.reader import Reader, is_gray, piece_of_file
 from trainwright.domains.images.reading.row_files import RowFiles
 from trainwright.domains.images.reading.scanning import scan
+from trainwright.domains.images.sizes import choose_sides, describe_sizes
 from trainwright.domains.images.transforms.options import FitOptions, StoreOptions
 from trainwright.features.arrays import apply_transforms
 from trainwright.features.base import Counts
@@ -35,12 +36,6 @@ from trainwright.features.npy import Unreadable
 from trainwright.features.row_progress import RowProgress
 from trainwright.features.words import text_array
 
-LARGEST = 224
-"""The largest size that `size: auto` chooses."""
-SMALL = 64
-"""Pictures of one size with sides of at most so many pixels keep it."""
-NEARLY = 0.25
-"""A side that is so much of a doubling short of a power of two is taken to it: 28 to 32, and 100 to 64."""
 SCALES = {"imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))}
 """Mean and deviation of each channel, of values of 0 to 1, that networks were trained with."""
 FULL = 255.0
@@ -69,6 +64,8 @@ class ImageFeature(FileFeature):
         self.means: list[float] = []
         self.deviations: list[float] = []
         """Of each channel, of values as they are in a batch."""
+        self.seen = ""
+        """The sizes of a sample of the training rows, in words."""
         self.files = RowFiles(None, name, config.root)
         self.counts = PictureCounts(torch.zeros(0, dtype=torch.int64))
         """What the pictures of each row of the source are like, as far as they were decoded, here and in workers."""
@@ -192,7 +189,8 @@ class ImageFeature(FileFeature):
         sampled = [found for _, _, path in self.found if (found := self._size_of(path)) is not None]
         self.depth = self._find_channels([path for _, _, path in self.found])
         known = self.preprocessing
-        usual = choose_sides([(height, width) for height, width, _ in sampled])
+        sizes = [(height, width) for height, width, _ in sampled]
+        self.seen, usual = describe_sizes(sizes), choose_sides(sizes)
         self.sides = list(self.config.sides or (usual if known is None else known.size))
         paths = [(row, path) for _, row, path in self.found]
         self.means, self.deviations = [], []
@@ -326,6 +324,18 @@ class ImageFeature(FileFeature):
                 counts.invalid += len(at)
         return References(paths.cast(pa.string()), np.asarray(paths.is_valid()).astype(np.int64))
 
+    def notes(self) -> list[str]:
+        """What was found in a sample of the training rows, and how the network is given it."""
+        colours = {1: "gray", 3: "RGB", 4: "RGB with opacity"}[self.depth]
+        given = f"given as {self.sides[1]}×{self.sides[0]} {colours} ({self.chosen('resize')}, {self.interpolation})"
+        scale = ", ".join(f"{mean:.4g} ± {spread:.4g}" for mean, spread in zip(self.means, self.deviations, strict=True))
+        drawn = ", ".join(each.type for each in self.augmentation) or "nothing"
+        return [
+            f"column '{self.name}': pictures of {self.seen or 'many sizes'}, {given}; normalised by {scale}",
+            f"column '{self.name}': in training {drawn} (columns.{self.name}.augment)",
+            *self.remarks(),
+        ]
+
     def remarks(self) -> list[str]:
         """The first rows left out or repaired, and what pictures were like, as far as they were decoded."""
         return [*super().remarks(), *self.describe_kinds()]
@@ -346,16 +356,6 @@ class ImageFeature(FileFeature):
 
     def decoder(self, training: bool) -> PictureDecoder:
         return PictureDecoder(self, training)
-
-
-def choose_sides(sizes: list[tuple[int, int]]) -> tuple[int, int]:
-    """Height and width for pictures of some sizes: small ones that are all alike keep theirs; else the power of two that most have, at most
-    224 (by the square root of the median area)."""
-    if len(set(sizes)) == 1 and max(sizes[0]) <= SMALL:
-        return sizes[0]
-    side = float(np.sqrt(np.median([height * width for height, width in sizes]))) if sizes else SMALL
-    found = min(1 << max(int(np.log2(max(side, 1)) + NEARLY), 3), LARGEST)
-    return found, found
 
 
 def _in_bytes(numbers: Sequence[float], depth: int) -> list[float]:

@@ -49,7 +49,7 @@ class WarpConfig(RandomPictureConfig):
 
     interpolation: WarpInterpolation = "bilinear"
     """How what lies between pixels is found (torchvision's default is nearest); masks take the nearest."""
-    fill: Fill | Literal["edge"] = 0
+    fill: Fill | Literal["edge"] = 0.0
     """The colour of what comes into view, 0 to 255: one number, or one for each channel; or the outermost pixel, `edge`."""
 
 

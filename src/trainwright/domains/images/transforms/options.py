@@ -86,7 +86,7 @@ class FitOptions(PictureTransformConfig):
     """The share of the resized picture's side that is kept, as timm has it: 224 of 256 pixels are 0.875."""
     interpolation: Interpolation = "bilinear"
     """How it is resized, always antialiased."""
-    fill: Fill = 0
+    fill: Fill = 0.0
     """The colour of a border, 0 to 255: one number, or one for each channel."""
 
 
@@ -142,7 +142,7 @@ class PadOptions(PictureTransformConfig):
     """Pixels: on all sides; or [left and right, top and bottom]; or [left, top, right, bottom]."""
     padding_mode: Literal["constant", "edge", "reflect", "symmetric"] = "constant"
     """What is in it: `fill`, the outermost pixel, or the picture mirrored, its outermost pixel once (`reflect`) or twice (`symmetric`)."""
-    fill: Fill = 0
+    fill: Fill = 0.0
     """The colour of a constant border, 0 to 255: one number, or one for each channel."""
 
     @model_validator(mode="after")
@@ -177,7 +177,7 @@ class RandomZoomOutOptions(SometimesConfig):
     type: str = "random_zoom_out"
     side_range: PositiveRange = [1.0, 4.0]
     """How many times the sides of the canvas are those of the picture."""
-    fill: Fill = 0
+    fill: Fill = 0.0
     """The colour of the canvas, 0 to 255: one number, or one for each channel."""
 
     @property
