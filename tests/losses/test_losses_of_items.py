@@ -21,6 +21,8 @@ OTHERS: dict[str, tuple[dict[str, Any], Any, Tensor]] = {
     "focal of labels": ({"type": "focal", "alpha": 0.3}, torch.randn(5, 3), torch.rand(5, 3).round()),
     "asymmetric": ({"type": "asymmetric"}, torch.randn(5, 3), torch.rand(5, 3).round()),
     "dice": ({"type": "dice", "cross_entropy": 0.5}, torch.randn(5, 3, 4), torch.randint(0, 3, (5, 4))),
+    "tversky": ({"type": "tversky", "gamma": 0.75, "ignore_index": 1}, torch.randn(5, 3, 4), torch.randint(0, 3, (5, 4))),
+    "lovasz": ({"type": "lovasz", "ignore_index": 1}, torch.randn(5, 3, 4), torch.randint(0, 3, (5, 4))),
     "smoothed": ({"type": "label_smoothing_cross_entropy"}, torch.randn(5, 3), torch.randint(0, 3, (5,))),
     "soft": ({"type": "soft_target_cross_entropy"}, torch.randn(5, 3), torch.randn(5, 3).softmax(1)),
     "smoothed labels": ({"type": "bce_with_logits", "label_smoothing": 0.2}, torch.randn(5, 3), torch.rand(5, 3).round()),

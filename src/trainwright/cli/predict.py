@@ -11,7 +11,7 @@ from trainwright.cli.parser import ConfiguredParser, add_trust_flag
 from trainwright.cli.style import dim, table, width
 from trainwright.cli.words import add_given, divide_given, ensure_one
 from trainwright.config.errors import RequestError, did_you_mean
-from trainwright.domains.asked import READING
+from trainwright.domains.asked import ANSWERING
 
 HEAD = 10
 ENDINGS = (".csv", ".parquet", ".jsonl", ".npz", ".safetensors")
@@ -129,7 +129,7 @@ def parser() -> ConfiguredParser:
     with_weights = "name its configuration instead: trainwright predict RUN/config.yaml --weights FILE"
     own = "a run of a system of one's own"
     made.forms = {
-        "table": Form("a table's run", ("split", "threshold", *written), READING, "leave it out: the run's own model predicts all rows"),
+        "table": Form("a table's run", ("split", "threshold", *written), ANSWERING, "leave it out: the run's own model predicts all rows"),
         "own run": Form(own, ("split", "gpu", *written), MEASURING, f"leave it out; for other weights {with_weights}", OF_ROWS),
         "fit run": Form("a run of tw.fit", ("gpu", *written), GIVEN, "leave it out: its data are not in its files"),
         "weights": Form("a configuration with weights", ("split", "weights", "gpu", *written), MEASURING, "leave it out"),

@@ -38,6 +38,8 @@ class ColumnKind:
     """As a target."""
     target: str = ""
     """What it is as a target, where that is another's kind: `number`, `binary`, `category`, `vector` or `set`."""
+    views: str = ""
+    """`module:function` of (groups, names) that gives ways to look at a row, over which an answer is averaged; empty for none."""
     loss: Chosen = ""
     """As a target; the usual one of `target` where empty. Of Trainwright's own, empty where a column cannot be predicted."""
     metrics: tuple[str, ...] = ()

@@ -162,6 +162,12 @@ def check_target(kind: str, options: PartConfig, target_kind: str, target: str =
     options.check_target(target_kind, width)
 
 
+def target_kind_of(kind: str, options: PartConfig, target_kind: str, at_positions: bool) -> str:
+    """The kind of a target as a loss or metric has it: a class at every position is a `mask` for those that know masks."""
+    known = parts(kind)
+    return "mask" if at_positions and options.type in known and "mask" in known[options.type].kinds else target_kind
+
+
 def _composition(kind: str, name: str) -> Composition | None:
     return parse_composition(name, known_parts(kind)) if kind in OWN_KINDS else None
 

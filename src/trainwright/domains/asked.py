@@ -15,7 +15,9 @@ from trainwright.metrics.interval_options import IntervalOptions, Intervals
 
 READING = ("data.source.unreadable", "columns")
 """Settings that say what becomes of new rows whose files cannot be read; of `columns` nothing else."""
-SETTINGS = ("evaluation.intervals", "evaluation.importance", "run.seed", *READING)
+ANSWERING = ("evaluation.views", *READING)
+"""Settings that count where rows are answered and not measured."""
+SETTINGS = ("evaluation.intervals", "evaluation.importance", "evaluation.views", "run.seed", *READING)
 """The settings that are used; what else `evaluation` has is of a training, and is refused."""
 Unreadable = Literal["error", "skip", "repair"]
 
@@ -31,6 +33,8 @@ class MeasureOptions(NamedTuple):
     """Fixes what is drawn for both."""
     unreadable: Mapping[str, Unreadable] = {}
     """Column → what becomes of rows whose file there cannot be read, where it is not as in training."""
+    views: tuple[str, ...] | None = None
+    """Ways to look at every row, over which its answer is averaged, where it is not as the run says."""
     all_unreadable: Unreadable | None = None
     """The same of all other columns, and of the source."""
 
@@ -42,6 +46,7 @@ class _Seed(ConfigModel):
 class _Evaluation(ConfigModel):
     intervals: Intervals = None
     importance: bool = False
+    views: list[str] | None = None
 
 
 class _Files(ConfigModel):
@@ -68,4 +73,5 @@ def read_asked(settings: Sequence[Any]) -> MeasureOptions:
     found = validate(_Asked, compose(_Asked, None, list(settings), environment={}))
     policies = {name: each.unreadable for name, each in found.columns.items()}
     evaluation, everywhere = found.evaluation, found.data.source.unreadable
-    return MeasureOptions(evaluation.intervals, evaluation.importance, found.run.seed, policies, everywhere)
+    views = None if evaluation.views is None else tuple(evaluation.views)
+    return MeasureOptions(evaluation.intervals, evaluation.importance, found.run.seed, policies, views, everywhere)

@@ -77,7 +77,9 @@ def _no_loss(total: Tensor) -> TrainwrightError:
 
 
 def mean_of(losses: Sequence[Loss]) -> Tensor:
-    """The mean loss of a step from those of its pieces, a scalar on the device."""
+    """The mean loss of a step from those of its pieces, a scalar on the device; 0 where nothing of the step counts."""
     total = torch.stack([loss.total.detach() for loss in losses]).sum()
     items = sum(loss.count for loss in losses)
-    return total / items
+    if isinstance(items, Tensor):
+        return torch.where(items > 0, total / items, 0.0)
+    return total / items if items else total

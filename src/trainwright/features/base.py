@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -202,6 +202,9 @@ class Feature:
     def known_values(self) -> list[str]:
         """The values of training that new ones are compared with, as text; none where values are not compared."""
         return []
+
+    def meet(self, others: Mapping[str, Feature], inputs: Sequence[str]) -> None:
+        """Take what it must know of the other columns, once all are fitted or read back; nothing for most."""
 
     # targets
 

@@ -27,7 +27,8 @@ from trainwright.features.cutting import cut_columns, describe_windows
 from trainwright.features.dropped import Dropped, nothing_left
 from trainwright.features.encoding_jobs import column_jobs, observe
 from trainwright.features.faults import explain_faults
-from trainwright.features.groups import group_layout, make_groups, tie_of
+from trainwright.features.followed import describe_columns, ensure_pairs
+from trainwright.features.groups import group_layout, tie_of
 from trainwright.features.lazy import LazyFeature, References
 from trainwright.features.options import FeatureConfig
 from trainwright.features.reading import AsTrained, Reading, decimal_of
@@ -36,7 +37,6 @@ from trainwright.features.selecting import select_again
 from trainwright.features.shared_files import describe_shared
 from trainwright.features.spec import DataSpec, InputGroup
 from trainwright.features.standing_in import later_source, stand_in
-from trainwright.features.usual import spec_of
 from trainwright.features.versions import FORMATS, format_of
 from trainwright.features.workers import Workers
 
@@ -218,8 +218,8 @@ class TableEncoder:
 
     def describe(self) -> None:
         """Makes the groups and the spec from the fitted columns."""
-        self.groups = make_groups(self.features, self.inputs, self.ties)
-        self.spec = DataSpec(self.groups, [spec_of(self.features[name]) for name in self.targets], self.training_rows)
+        self.groups, targets = describe_columns(self.features, self.inputs, self.targets, self.ties)
+        self.spec = DataSpec(self.groups, targets, self.training_rows)
 
     def cut(self, window: WindowConfig | None) -> None:
         """Cut rows of a column into windows, from before it is fitted. Raises ConfigError where that column cannot be cut."""
@@ -266,13 +266,15 @@ class TableEncoder:
         except RequestError as error:
             raise explain_faults(error, {name: self.features[name] for name in [*self.inputs, *wanted]}, source, train) from error
         found, numbers = blocks.finish(), np.concatenate(kept) if kept else np.empty(0, np.int64)
+        joined = {name: References.joined(pieces) for name, pieces in references.items()}
+        ensure_pairs(self.features, self.groups, wanted, joined, numbers)
         found |= weight_block(source, self.weights if wanted else "", numbers)
         return EncodedTable(
             encoder=self,
             blocks=found,
             rows=numbers,
             dropped=[self.describe_dropped(name, numbers) for name, numbers in dropped.items()],
-            references={name: References.joined(pieces) for name, pieces in references.items()},
+            references=joined,
             counts=counts,
             extra_columns=[name for name in source.schema.names if name not in known],
             storage=blocks,

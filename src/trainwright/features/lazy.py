@@ -59,6 +59,12 @@ class LazyFeature(Feature):
         """
         raise NotImplementedError
 
+    follows: str = ""
+    """The column whose files those of this one go with, row by row."""
+
+    def ensure_pairs(self, own: References, others: References, rows: np.ndarray) -> None:
+        """Raises DataError for rows whose file does not go with that of the column it follows; nothing is asked of most."""
+
     def remarks(self) -> list[str]:
         """What is to be said of the references of the source that was read last."""
         return []

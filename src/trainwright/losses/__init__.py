@@ -11,21 +11,25 @@ _HERE = "trainwright.losses"
 
 _VALUES = ("number", "vector")
 _CLASSES = ("binary", "category")
+_AT_POSITIONS = (*_CLASSES, "mask")
 _YES_OR_NO = ("binary", "set")
 _ALL_CLASSES = ("binary", "category", "set")
 
 _PARTS: dict[str, Part] = {
     "cross_entropy": Part(
-        f"{_HERE}.classes:CrossEntropy", of.CrossEntropyOptions, "logits against class indices or probabilities", _CLASSES
+        f"{_HERE}.classes:CrossEntropy", of.CrossEntropyOptions, "logits against class indices or probabilities", _AT_POSITIONS
     ),
     "label_smoothing_cross_entropy": Part(
-        f"{_HERE}.classes:LabelSmoothingCrossEntropy", of.LabelSmoothingCrossEntropyOptions, "cross-entropy with smoothed truth", _CLASSES
+        f"{_HERE}.classes:LabelSmoothingCrossEntropy",
+        of.LabelSmoothingCrossEntropyOptions,
+        "cross-entropy with smoothed truth",
+        _AT_POSITIONS,
     ),
     "soft_target_cross_entropy": Part(
         f"{_HERE}.classes:SoftTargetCrossEntropy", of.SoftTargetCrossEntropyOptions, "cross-entropy against class probabilities"
     ),
     "nll": Part(f"{_HERE}.classes:NLL", of.NLLOptions, "negative log-likelihood of class log-probabilities"),
-    "focal": Part(f"{_HERE}.focal:Focal", of.FocalOptions, "cross-entropy that discounts easy items", _ALL_CLASSES),
+    "focal": Part(f"{_HERE}.focal:Focal", of.FocalOptions, "cross-entropy that discounts easy items", (*_ALL_CLASSES, "mask")),
     "multi_margin": Part(f"{_HERE}.margins:MultiMargin", of.MultiMarginOptions, "multi-class hinge", _CLASSES),
     "linear_cross_entropy": Part(
         f"{_HERE}.heads:LinearCrossEntropy", of.LinearCrossEntropyOptions, "last layer and cross-entropy in one, saving memory"
@@ -42,7 +46,9 @@ _PARTS: dict[str, Part] = {
         f"{_HERE}.margins:MultiLabelSoftMargin", of.MultiLabelSoftMarginOptions, "binary cross-entropy averaged over labels", ("set",)
     ),
     "multi_label_margin": Part(f"{_HERE}.margins:MultiLabelMargin", of.MultiLabelMarginOptions, "multi-label hinge"),
-    "dice": Part(f"{_HERE}.dice:Dice", of.DiceOptions, "overlap of masks, with cross-entropy on request"),
+    "dice": Part(f"{_HERE}.dice:Dice", of.DiceOptions, "overlap of masks, with cross-entropy on request", ("mask",)),
+    "tversky": Part(f"{_HERE}.dice:Tversky", of.TverskyOptions, "overlap of masks; misses cost more than excess", ("mask",)),
+    "lovasz": Part(f"{_HERE}.lovasz:Lovasz", of.LovaszOptions, "intersection over union of masks, made convex", ("mask",)),
     "mse": Part(f"{_HERE}.elementwise:MSE", of.MSEOptions, "squared error", _VALUES),
     "l1": Part(f"{_HERE}.elementwise:L1", of.L1Options, "absolute error", _VALUES),
     "huber": Part(f"{_HERE}.elementwise:Huber", of.HuberOptions, "squared near zero, delta × absolute far from it", _VALUES),

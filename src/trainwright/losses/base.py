@@ -55,6 +55,8 @@ class Criterion(nn.Module):
     takes_complex: bool = False
     sums_at_once: bool = False
     """Whether the sum takes fewer operations than the loss of every item and their sum."""
+    of_pixels: bool = False
+    """Whether its item is a row with a class at every position, and what it costs is no sum over these."""
     inexact: str = ""
     """Why pieces of a step do not join exactly; empty where they do."""
 

@@ -259,18 +259,47 @@ class AsymmetricOptions(CriterionOptions):
     """Labels are moved this far towards one half; of one class among several this share is spread over all (timm's `eps`, 0.1)."""
 
 
-class DiceOptions(CriterionOptions):
-    """1 − soft Dice of each class of each row, on logits (b, c, …); with cross-entropy added on request."""
+class OverlapOptions(LabelWeightedOptions):
+    """What losses by overlap have: on logits (b, c, …), with cross-entropy added on request."""
 
-    type: str = "dice"
     smooth: float = Field(default=1.0, ge=0)
     """Added above and below the fraction, so that empty masks are defined."""
     activation: Literal["auto", "softmax", "sigmoid", "none"] = "auto"
     """What turns the output into probabilities; auto: softmax for class indices, sigmoid for masks."""
+    background: bool = True
+    """Count class 0 in the overlap."""
+    absent: Literal["count", "skip"] = "count"
+    """Classes of which a row has no pixel: they cost what is predicted of them, or nothing but cross-entropy."""
+    cross_entropy: float = Field(default=0.0, ge=0)
+    """Weight of the cross-entropy added, averaged over the pixels of a row."""
+    ignore_index: int | None = -100
+    """Pixels of this class are left out."""
+
+
+class DiceOptions(OverlapOptions):
+    """1 − soft Dice of each class of each row."""
+
+    type: str = "dice"
     squared: bool = False
     """Squares in the denominator (Milletari et al. 2016)."""
-    background: bool = True
-    """Count class 0."""
+
+
+class TverskyOptions(OverlapOptions):
+    """1 − Tversky index of each class of each row: `alpha` and `beta` of 0.5 are Dice, of 1 the intersection over union."""
+
+    type: str = "tversky"
+    alpha: float = Field(default=0.3, ge=0)
+    """What a pixel costs that was predicted and is not of the class."""
+    beta: float = Field(default=0.7, ge=0)
+    """What a pixel costs that is of the class and was missed."""
+    gamma: float = Field(default=1.0, gt=0)
+    """The cost of a class to this power; above 1 classes that are nearly right count less (Abraham & Khan 2019 write 1/γ)."""
+
+
+class LovaszOptions(CriterionOptions):
+    """The Lovász extension of the intersection over union, of each class that is there in a row."""
+
+    type: str = "lovasz"
     cross_entropy: float = Field(default=0.0, ge=0)
     """Weight of the cross-entropy added, averaged over the pixels of a row."""
     ignore_index: int | None = -100

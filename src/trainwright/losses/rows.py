@@ -65,6 +65,10 @@ class RowLoss(nn.Module):
         """The loss of every row that was mixed with a partner: of both truths, in their shares."""
         return share * self(output, truth) + (1 - share) * self(output, partner)
 
+    def counted(self, truth: Shaped[Tensor, "b ..."]) -> Tensor | None:
+        """Which rows count, bool [b]; None where all do."""
+        return None
+
     def each(self, output: Tensor, truth: Tensor) -> Tensor:
         """The loss of every row, and of every member of it: `output` `[n, o]`, `truth` `[n]` or `[n, v]` → `[n]`."""
         raise NotImplementedError
@@ -124,18 +128,30 @@ class ColumnLoss(RowLoss):
 
 
 class PositionLoss(RowLoss):
-    """A loss of class numbers at every position: of a row the mean over its positions that count (those of class −100 do not)."""
+    """A loss of class numbers at every position: of a row the mean over its positions that count (those of class −100 do not).
+
+    A loss of whole masks, as Dice is, gives one number a row itself. A row without a position that counts costs 0 and is not counted.
+    """
 
     def __init__(self, options: CriterionOptions, target: LossTarget, make: Callable[[CriterionOptions], Criterion]) -> None:
         super().__init__(options, target)
-        self.loss = make(options)
+        self.loss = make(_give_weights(options, target, "class_weight"))
+        self.weight = None
         self.ignored = getattr(self.loss, "ignore_index", None)
 
     def forward(self, output: Float[Tensor, "b c ..."], truth: Shaped[Tensor, "b ..."]) -> Float[Tensor, " b"]:
         """The loss of every row."""
-        each = self.loss.compute("none", output, truth).flatten(1)
-        counts = (truth != (-100 if self.ignored is None else self.ignored)).flatten(1).sum(dim=1)
-        return each.sum(dim=1) / counts.clamp_min(1)
+        each = self.loss.compute("none", output, truth)
+        if self.loss.of_pixels:
+            return each
+        return each.flatten(1).sum(dim=1) / self._kept(truth).sum(dim=1).clamp_min(1)
+
+    def counted(self, truth: Shaped[Tensor, "b ..."]) -> Tensor | None:
+        """The rows with a position that counts."""
+        return self._kept(truth).any(dim=1)
+
+    def _kept(self, truth: Tensor) -> Tensor:
+        return (truth != (-100 if self.ignored is None else self.ignored)).flatten(1)
 
 
 def _check_outputs(options: CriterionOptions, target: LossTarget) -> None:

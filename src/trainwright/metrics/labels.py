@@ -164,6 +164,10 @@ class F1(Averaged):
         return 2.0 * hits / (predicted + actual)
 
 
+class Dice(F1):
+    """2 hits / (predictions + occurrences) of the pixels of a class: what F1 is called where masks are compared."""
+
+
 class FBeta(Averaged):
     """(1 + β²) hits / (β² occurrences + predictions) (van Rijsbergen 1979): recall counts β times as much as precision."""
 

@@ -26,6 +26,8 @@ from trainwright.metrics.pair_options import (
 
 BINARY, CATEGORY, NUMBER, VECTOR, SET = "binary", "category", "number", "vector", "set"
 PICTURE, SIGNAL = "picture", "signal"
+MASK = "mask"
+"""A class at every position; what is measured is made of counts, so that nothing is held however many positions there are."""
 """What output and target of metrics of pairs are; no column's target is one."""
 CLASSES = (BINARY, CATEGORY)
 VALUES = (NUMBER, VECTOR)
@@ -149,30 +151,47 @@ def _pair(
 
 _INF = math.inf
 _ALL_LABELS = (*CLASSES, SET)
+_AT_POSITIONS = (*CLASSES, MASK)
 
 _PARTS: dict[str, MetricPart] = {
-    "accuracy": _part("labels:Accuracy", PlainOptions, "share of rows with the right class", CLASSES),
-    "balanced_accuracy": _part("labels:BalancedAccuracy", PlainOptions, "mean recall of the classes that occur", CLASSES),
+    "accuracy": _part("labels:Accuracy", PlainOptions, "share of rows with the right class", _AT_POSITIONS),
+    "balanced_accuracy": _part("labels:BalancedAccuracy", PlainOptions, "mean recall of the classes that occur", _AT_POSITIONS),
     "f1": _part("labels:F1", AveragingOptions, "harmonic mean of precision and recall", _ALL_LABELS, decided=True),
-    "precision": _part("labels:Precision", AveragingOptions, "share of predictions of a class that are right", _ALL_LABELS, decided=True),
-    "recall": _part("labels:Recall", AveragingOptions, "share of rows of a class that are found", _ALL_LABELS, decided=True),
-    "iou": _part("labels:IoU", AveragingOptions, "intersection over union of a class: overlap of its pixels, or its rows", CLASSES),
-    "fbeta": _part("labels:FBeta", FBetaOptions, "F-beta: recall counts beta times as much as precision", _ALL_LABELS, decided=True),
-    "mcc": _part("agreement:MCC", PlainOptions, "Matthews correlation of true and predicted class", _ALL_LABELS, low=-1.0, decided=True),
-    "kappa": _part("agreement:Kappa", KappaOptions, "agreement beyond chance (Cohen)", _ALL_LABELS, low=-1.0, decided=True),
+    "precision": _part(
+        "labels:Precision", AveragingOptions, "share of predictions of a class that are right", (*_ALL_LABELS, MASK), decided=True
+    ),
+    "recall": _part("labels:Recall", AveragingOptions, "share of rows of a class that are found", (*_ALL_LABELS, MASK), decided=True),
+    "iou": _part("labels:IoU", AveragingOptions, "intersection over union of a class: overlap of its pixels, or its rows", _AT_POSITIONS),
+    "dice": _part("labels:Dice", AveragingOptions, "overlap of the pixels of a class, counted over all pictures", (MASK,)),
+    "iou_per_image": _part(
+        "masks:IoUPerImage", PlainOptions, "intersection over union of each picture's classes, mean over pictures", (MASK,)
+    ),
+    "dice_per_image": _part("masks:DicePerImage", PlainOptions, "Dice of each picture's classes, mean over pictures", (MASK,)),
+    "fbeta": _part(
+        "labels:FBeta", FBetaOptions, "F-beta: recall counts beta times as much as precision", (*_ALL_LABELS, MASK), decided=True
+    ),
+    "mcc": _part(
+        "agreement:MCC", PlainOptions, "Matthews correlation of true and predicted class", (*_ALL_LABELS, MASK), low=-1.0, decided=True
+    ),
+    "kappa": _part("agreement:Kappa", KappaOptions, "agreement beyond chance (Cohen)", (*_ALL_LABELS, MASK), low=-1.0, decided=True),
     "roc_auc": _part("ranking:ROCAUC", RankingOptions, "area under the ROC curve", _ALL_LABELS),
     "average_precision": _part("ranking:AveragePrecision", RankingOptions, "area under the precision-recall curve, as steps", _ALL_LABELS),
     "pr_auc": _part("ranking:PRAUC", RankingOptions, "area under the precision-recall curve, by trapezoids", _ALL_LABELS),
     "log_loss": _part(
-        "probabilities:LogLoss", PlainOptions, "mean of -log of the probability of the truth, nats", _ALL_LABELS, up=False, high=_INF
+        "probabilities:LogLoss",
+        PlainOptions,
+        "mean of -log of the probability of the truth, nats",
+        (*_ALL_LABELS, MASK),
+        up=False,
+        high=_INF,
     ),
-    "brier": _part("probabilities:Brier", PlainOptions, "mean squared error of the probabilities", CLASSES, up=False, high=2.0),
+    "brier": _part("probabilities:Brier", PlainOptions, "mean squared error of the probabilities", _AT_POSITIONS, up=False, high=2.0),
     "top_k_accuracy": _part(
         "probabilities:TopKAccuracy", TopKOptions, "share of rows whose class is among the k most probable", _ALL_LABELS
     ),
     "precision_at_k": _part("top_labels:PrecisionAtK", TopKOptions, "share of the k most probable labels that are a row's own", (SET,)),
     "recall_at_k": _part("top_labels:RecallAtK", TopKOptions, "share of a row's labels among the k most probable", (SET,)),
-    "ece": _part("probabilities:ECE", CalibrationOptions, "expected calibration error", _ALL_LABELS, up=False),
+    "ece": _part("probabilities:ECE", CalibrationOptions, "expected calibration error", (*_ALL_LABELS, MASK), up=False),
     "r2": _part("numbers:R2", PlainOptions, "share of the variance explained; 0 is the mean's", VALUES, low=-_INF),
     "rmse": _part("numbers:RMSE", PlainOptions, "root mean squared error, in units of the target", VALUES, up=False, high=_INF),
     "mse": _part("numbers:MSE", PlainOptions, "mean squared error", VALUES, up=False, high=_INF),

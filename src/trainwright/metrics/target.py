@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config.model import PartConfig
+from trainwright.config.registry import target_kind_of
 from trainwright.metrics import PARTS, label
 from trainwright.metrics.base import Metric
 from trainwright.metrics.batch_outcome import BatchOutcome
@@ -29,15 +30,18 @@ NARROW = ((torch.uint8, 2**8 - 1), (torch.int16, 2**15 - 1), (torch.int32, 2**31
 class TargetMetrics(Metric):
     """Metrics by name of what `read` finds in the outputs; counts per class are kept once for all of them.
 
-    `check`: scores that are not finite make every metric NaN, and true classes that are none are refused.
+    `at_positions`: each row is one of the positions of a sample. Scores that are not finite make every metric NaN, and true classes that
+    are none are refused.
     """
 
     emptied_by_load = True
 
-    def __init__(self, metrics: Iterable[PartConfig], read: Read, classes: list[str] | None = None, kind: str = "") -> None:
+    def __init__(
+        self, metrics: Iterable[PartConfig], read: Read, classes: list[str] | None = None, kind: str = "", at_positions: bool = False
+    ) -> None:
         super().__init__()
         self.asked = {label(each): each for each in metrics}
-        self.read, self.classes, self.kind = read, classes, ""
+        self.read, self.classes, self.kind, self.at_positions = read, classes, "", at_positions
         self.store: RowStore = AllRows()
         self.state: dict[str, Tensor] = {}
         self.weighs = False
@@ -48,7 +52,8 @@ class TargetMetrics(Metric):
     def _begin(self, kind: str) -> None:
         """Make the formulas, once it is known what is predicted. Raises ConfigError for one that is not defined for it."""
         self.kind = kind
-        made = {name: (options, instance(options, kind)) for name, options in self.asked.items()}
+        asked = {name: (options, target_kind_of("metric", options, kind, self.at_positions)) for name, options in self.asked.items()}
+        made = {name: (options, instance(options, known_as)) for name, (options, known_as) in asked.items()}
         known = {name: each for name, (options, each) in made.items() if options.type in PARTS}
         self.counted: dict[str, Any] = {name: each for name, each in known.items() if counts_suffice(each, kind)}
         self.summed: dict[str, Any] = {name: each for name, each in known.items() if hasattr(each, "summary") and name not in self.counted}

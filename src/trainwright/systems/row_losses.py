@@ -53,9 +53,12 @@ def make_loss(options: PartConfig, target: TargetSpec) -> RowLoss:
 
 def _position_loss(options: CriterionOptions, target: TargetSpec, kind: type[Criterion]) -> RowLoss:
     """The loss of a target with a class at every position; raises ConfigError for a loss that knows no positions."""
-    if issubclass(kind, IndexCriterion):
+    if issubclass(kind, IndexCriterion) or kind.of_pixels:
         return PositionLoss(options, target, kind)
-    why, fix = "it is not of one class number at each position", "use cross_entropy, label_smoothing_cross_entropy or focal"
+    why, fix = (
+        "it is not of one class number at each position",
+        "use cross_entropy, label_smoothing_cross_entropy, focal, dice, tversky or lovasz",
+    )
     raise ConfigError(f"'{options.type}' is no loss of positions", where=f"the loss of '{target.name}'", why=why, fix=fix)
 
 

@@ -82,6 +82,8 @@ class EvaluationConfig(EvaluationOptions):
     """Bootstrap intervals of the test metrics; `{by: patient}` draws patients, not rows."""
     importance: bool = True
     """Permutation importance of the columns."""
+    views: list[str] = []
+    """Ways to look at every picture, over which the answers of the finished model are averaged: flip, five_crop, … (test-time views)."""
     calibration: list[choice("calibration")] = []  # type: ignore[valid-type]
     """What is fitted on the validation rows after training: temperature, vector, thresholds, conformal; none unless asked for."""
 

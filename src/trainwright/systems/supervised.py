@@ -31,7 +31,10 @@ from trainwright.systems.parts import announced_shape, make_combiner, make_encod
 from trainwright.systems.readout import answers, join_members, original_units, scores
 from trainwright.systems.row_losses import make_loss
 from trainwright.systems.supervised_metrics import ROW_WEIGHT, SupervisedMetrics
+from trainwright.systems.views import View, as_members, join_at_positions
 
+MAPS = "maps"
+"""The part of a batch, beside those of a group, under which the maps that its encoder made are found by a decoder."""
 Reading = tuple[nn.Module, list[tuple[str, str]]]
 """An encoder, and the parts it reads with their names in a batch."""
 
@@ -45,7 +48,8 @@ class Head:
         self.truth, self.output, self.encoded = f"target.{target.name}", f"{target.name}.output", f"{target.name}.encoded"
         self.partner = f"{PARTNER}{self.truth}"
         self.reads: str | None = getattr(decoder, "reads", None)
-        """The block of the batch that the decoder reads beside the row's vector, where it answers at positions."""
+        """The block of the batch that the decoder reads beside the row's vector, where it answers at positions: an array, or the maps that
+        an encoder made of a picture."""
         self.scaling: nn.Module | None = None
         """What was fitted after training to the logits of the members' joint answer."""
 
@@ -59,6 +63,13 @@ class Head:
             return output
         joined = join_members(self.target.kind, output)
         return joined if self.scaling is None else self.scaling(joined)
+
+    def items(self, truth: Tensor) -> int | Tensor:
+        """How many rows its loss is over: those with a position that counts, where it is of positions; a scalar on another device."""
+        counted = self.loss.counted(truth)
+        if counted is None:
+            return len(truth)
+        return int(counted.sum()) if counted.device.type == "cpu" else counted.sum()
 
     def total(self, output: Tensor, batch: Batch) -> Tensor:
         """The sum of the loss over rows, each times its weight; of rows that were mixed, of both their truths in their shares."""
@@ -80,16 +91,17 @@ class SupervisedSystem(System):
     def build(self, spec: DataSpec) -> None:
         """Makes encoders, combiner, decoders and losses for the groups and targets of `spec`."""
         self.spec = spec
-        encoders, reads = self._encoders(spec)
+        encoders, self.reads = self._encoders(spec)
         self.encoders = nn.ModuleList(encoders)
-        shapes = [announced_shape(encoder) for encoder, _ in reads]
+        shapes = [announced_shape(encoder) for encoder, _ in self.reads]
         options = self.config.combiner
         self.combiner: Any = make_combiner(options, shapes, spec.rows)
         penalised = getattr(self.combiner, "penalises", False)
         self.heads = [self._head(target) for target in spec.targets]
         self.decoders = nn.ModuleList(head.decoder for head in self.heads)
         self.losses = nn.ModuleList(head.loss for head in self.heads)
-        self.reads = reads
+        self.mapped = self._mapped(spec)
+        self.views: list[View] = []
         self.transform_batches([])
         self.follows_the_run = any(part is not self for _, part in followers(self))
         self.simple = not penalised and len(self.heads) == 1 and self.heads[0].weight == 1.0
@@ -102,9 +114,12 @@ class SupervisedSystem(System):
 
     def joint_outputs(self, batch: Batch) -> dict[str, Tensor]:
         """Target → its joint answer `[b, o]`, of targets without positions: logits, or values in encoded units."""
-        batch = self._ready(batch)
-        hidden = self._join(batch)
-        return {head.name: head.joint(head.decode(hidden, batch)) for head in self.heads if not head.target.positions}
+        found = self._outputs(self._ready(batch))
+        return {head.name: head.joint(found[head.name]) for head in self.heads if not head.target.positions}
+
+    def look_through(self, views: Sequence[View]) -> None:
+        """Answer outside training by the mean over these views of every row; by the row as it is where there are none."""
+        self.views = list(views)
 
     def transform_batches(self, whole: Sequence[PartConfig]) -> None:
         """Do this to whole batches of training rows, after what columns ask for."""
@@ -132,6 +147,11 @@ class SupervisedSystem(System):
             options = choose_encoder(group, self.config.combiner.type, rows)
         return make_encoder(options, group)
 
+    def _mapped(self, spec: DataSpec) -> dict[int, str]:
+        """Which encoders' maps a decoder reads, by their number, with the names under which the maps are in a batch."""
+        wanted = {head.reads for head in self.heads}
+        return {place: key for place, group in enumerate(spec.inputs) if (key := f"{group.name}.{MAPS}") in wanted}
+
     def _head(self, target: TargetSpec) -> Head:
         usual = column_kind(target.kind)
         loss = target.loss or chosen("loss", usual.loss)
@@ -148,23 +168,39 @@ class SupervisedSystem(System):
             members=getattr(self.combiner, "members", 1),
             target=shaped,
             **({"inputs": self.spec.inputs} if target.positions else {}),
+            **({"encoders": self._by_group()} if getattr(options, "reads_maps", False) else {}),
         )
         return Head(target, decoder, make_loss(loss, shaped))
+
+    def _by_group(self) -> dict[str, nn.Module]:
+        return {group.name: encoder for group, (encoder, _) in zip(self.spec.inputs, self.reads, strict=True)}
 
     def encode(self, batch: Batch) -> Tensor:
         """One vector per row `[b, h]`, or per row and member `[b, k, h]`."""
         return self._join(self._ready(batch))
 
     def _ready(self, batch: Batch) -> Batch:
-        """The batch as the network takes it: outside training under what always applies to its columns."""
-        return batch if self.batch_transforms is None or self.training else self.batch_transforms.always(batch)
+        """The batch as the network takes it: outside training under what always applies to its columns; maps may be put beside it."""
+        ready = batch if self.batch_transforms is None or self.training else self.batch_transforms.always(batch)
+        return dict(ready) if self.mapped else ready
 
     def _join(self, batch: Batch) -> Any:
-        return self.combiner([encoder({part: batch[key] for part, key in keys}) for encoder, keys in self.reads])
+        return self.combiner([self._encode(batch, place) for place in range(len(self.reads))])
+
+    def _encode(self, batch: Batch, place: int) -> Tensor:
+        """The tokens of a group; the maps that they are made of are put into the batch where a decoder reads them."""
+        encoder, keys = self.reads[place]
+        parts = {part: batch[key] for part, key in keys}
+        if place not in self.mapped:
+            return encoder(parts)
+        maps = batch[self.mapped[place]] = encoder.maps(parts)  # type: ignore[operator]
+        tokens: Tensor = encoder.pool_maps(maps, parts)  # type: ignore[operator]
+        return tokens
 
     def training_step(self, batch: Batch, context: StepContext) -> Loss:
         """The weighted sum of the targets' losses over rows (mean over members), plus the combiner's penalty where it has one."""
-        hidden = self.encode(batch)
+        batch = self._ready(batch)
+        hidden = self._join(batch)
         if self.simple:
             return self._single(batch, hidden)
         totals, outputs = [], _weights_of(batch)
@@ -186,34 +222,46 @@ class SupervisedSystem(System):
         head = self.heads[0]
         truth, output = batch[head.truth], head.decode(hidden, batch)
         outputs = {head.output: output.detach(), head.encoded: truth}
-        return Loss(head.total(output, batch), len(truth), {}, outputs | _weights_of(batch) if ROW_WEIGHT in batch else outputs)
+        return Loss(head.total(output, batch), head.items(truth), {}, outputs | _weights_of(batch) if ROW_WEIGHT in batch else outputs)
 
     def evaluation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         """For every target `<t>.scores`, `<t>.truth` and `<t>.loss`, rows first; see `finish`."""
         batch = self._ready(batch)
-        hidden, found = self._join(batch), _weights_of(batch)
+        outputs, found = self._outputs(batch), _weights_of(batch)
         for head in self.heads:
-            found[head.output], found[head.encoded] = head.decode(hidden, batch), batch[head.truth]
+            found[head.output], found[head.encoded] = outputs[head.name], batch[head.truth]
         return self.finish(found)
 
     def predict_step(self, batch: Batch) -> dict[str, Tensor]:
         """`<t>.scores` of every target: probabilities `[b, c]`, or values in original units; of positions the likeliest class `[b, …]`."""
-        batch = self._ready(batch)
-        hidden = self._join(batch)
-        return {f"{head.name}.scores": answers(head.target, head.decode(hidden, batch), head.scaling) for head in self.heads}
+        found = self._outputs(self._ready(batch))
+        return {f"{head.name}.scores": answers(head.target, found[head.name], head.scaling) for head in self.heads}
+
+    def _outputs(self, batch: Batch) -> dict[str, Tensor]:
+        """Target → the outputs of its decoder; of several views those of each as members, at positions their joint answer."""
+        if not self.views:
+            hidden = self._join(batch)
+            return {head.name: head.decode(hidden, batch) for head in self.heads}
+        found: dict[str, list[Tensor]] = {head.name: [] for head in self.heads}
+        for view in self.views:
+            seen = view.change(batch)
+            hidden = self._join(seen)
+            for head in self.heads:
+                found[head.name].append(head.decode(hidden, seen))
+        return {
+            head.name: join_at_positions(self.views, found[head.name]) if head.target.positions else as_members(found[head.name])
+            for head in self.heads
+        }
 
     def encodings(self, batch: Batch) -> list[Tensor]:
         """What the encoder of each group gives `[b, tokens, width]`, outside training under what always applies."""
         batch = self._ready(batch)
-        return [encoder({part: batch[key] for part, key in keys}) for encoder, keys in self.reads]
+        return [self._encode(batch, place) for place in range(len(self.reads))]
 
     def output_of(self, target: str, batch: Batch, encoded: Sequence[Tensor | None]) -> Tensor:
         """The joint answer of a target's decoder, its logits scaled, with the encodings that are given in place of their groups' own."""
         batch = self._ready(batch)
-        joined = [
-            encoder({part: batch[key] for part, key in keys}) if given is None else given
-            for (encoder, keys), given in zip(self.reads, encoded, strict=True)
-        ]
+        joined = [self._encode(batch, place) if given is None or place in self.mapped else given for place, given in enumerate(encoded)]
         head = next(each for each in self.heads if each.name == target)
         return head.joint(head.decode(self.combiner(joined), batch))
 
@@ -229,6 +277,9 @@ class SupervisedSystem(System):
             finished[f"{head.name}.truth"] = original_units(encoded, target.scale) if target.kind in ("number", "vector") else encoded
             if losses:
                 finished[f"{head.name}.loss"] = head.loss(output, encoded)
+                counted = head.loss.counted(encoded)
+                if counted is not None:
+                    finished[f"{head.name}.counted"] = counted
         return finished
 
     def metrics(self, outputs: dict[str, Tensor] | None = None) -> Any:

@@ -49,7 +49,11 @@ class RowLosses(Metric):
         """Take in the losses of the rows."""
         for place, name in enumerate(self.weights):
             each, weights = outputs[f"{name}.loss"], outputs.get(ROW_WEIGHT)
-            sums: dict[str, Tensor | float] = {f"{place}/total": exact(each).sum(), f"{place}/rows": each.numel()}
+            counted = outputs.get(f"{name}.counted")
+            sums: dict[str, Tensor | float] = {
+                f"{place}/total": exact(each).sum(),
+                f"{place}/rows": each.numel() if counted is None else counted.sum(),
+            }
             if weights is not None:
                 sums = {f"{place}/total": (exact(each) * weights).sum(), f"{place}/rows": exact(weights).sum()}
             self.add(**sums)
@@ -82,7 +86,11 @@ class SupervisedMetrics(MetricGroup):
         self._differs, self._wants_losses = joint, True
         targets = {
             each.name: TargetMetrics(
-                each.metrics or measures.default_metrics(each.kind), partial(outcome_of, each.name, each.kind), each.classes, each.kind
+                each.metrics or measures.default_metrics(each.kind),
+                partial(outcome_of, each.name, each.kind),
+                each.classes,
+                each.kind,
+                bool(each.positions),
             )
             for each in wanted
         }

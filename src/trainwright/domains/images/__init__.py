@@ -6,6 +6,7 @@ from trainwright.config.domain import ColumnKind, Domain
 from trainwright.config.part import Part
 from trainwright.domains.images.classical import BASELINES
 from trainwright.domains.images.classical import PARTS as CLASSICAL
+from trainwright.domains.images.masks import DECODERS
 from trainwright.domains.images.models import BLOCKS
 from trainwright.domains.images.models import PARTS as ENCODERS
 from trainwright.domains.images.models.libraries import PARTS as OF_LIBRARIES
@@ -18,6 +19,7 @@ _HERE = "trainwright.domains.images"
 
 FEATURES: dict[str, Part] = {
     "image": Part(f"{_HERE}.feature:ImageFeature", f"{_HERE}.options:ImageOptions", "a picture for each row"),
+    "mask": Part(f"{_HERE}.masks.feature:MaskFeature", f"{_HERE}.masks.options:MaskOptions", "the class of every pixel of a picture"),
 }
 COLUMNS = {
     "image": ColumnKind(
@@ -27,7 +29,15 @@ COLUMNS = {
         training=f"{_HERE}.training:for_pictures",
         missing="the mean of each channel",
         baselines=BASELINES,
-    )
+        views=f"{_HERE}.views:make_views",
+    ),
+    "mask": ColumnKind(
+        target="category",
+        decoder="unet",
+        loss={"type": "dice", "cross_entropy": 1.0, "absent": "skip"},
+        metrics=("iou", "dice", "accuracy", "balanced_accuracy"),
+        monitor="iou",
+    ),
 }
 
 DOMAIN = Domain(
@@ -39,6 +49,7 @@ DOMAIN = Domain(
         "feature": FEATURES,
         "encoder": {**ENCODERS, **OF_LIBRARIES},
         "block": BLOCKS,
+        "decoder": DECODERS,
         "baseline": CLASSICAL,
     },
     columns=COLUMNS,

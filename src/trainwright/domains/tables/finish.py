@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 import numpy as np
@@ -61,9 +62,10 @@ def finish(
     """
     system.eval()  # training left it in its own mode, in which dropout would be on in what follows
     model, size = Model(prepared.table.encoder, system), rows_at_once(prepared.table, config.trainer.evaluation_batch_size)
+    model.look_through(config.evaluation.views)
     calibration = calibration or Calibration.asked(config.evaluation.calibration, prepared.spec.targets)
     before = calibrate(calibration, prepared, model, size)
-    outcomes, losses, metrics = measure(prepared, model, fitted, size)
+    outcomes, losses, metrics, at_positions = measure(prepared, model, fitted, size)
     for split in before:
         calibration.measure(model, before[split], split)
     sha256 = model.save(run.model)
@@ -79,7 +81,7 @@ def finish(
         metrics=metrics,
         intervals={split: bounds} if bounds else {},
         resampling={split: drawn} if drawn else {},
-        classes=classes_of(outcomes, wanted),
+        classes=classes_of(outcomes, wanted, at_positions),
         baselines={name: each.as_json() for name, each in baselines.items()},
         verdict=decide(config, prepared, model, decided, split, baselines) if baselines else {},
         timing={**fitted.timing, "total_seconds": process_seconds()},
@@ -110,17 +112,21 @@ def calibrate(calibration: Calibration, prepared: PreparedData, model: Model, si
 
 def measure(
     prepared: PreparedData, model: Model, fitted: FitResult, batch_size: int
-) -> tuple[Outcomes, dict[str, dict[str, np.ndarray]], dict[str, Any]]:
-    """Outcomes, losses by row and metrics of validation and test rows with the best weights; training metrics are the running ones."""
+) -> tuple[Outcomes, dict[str, dict[str, np.ndarray]], dict[str, Any], dict[str, Any]]:
+    """Outcomes, losses by row, metrics, and classes at positions of validation and test rows with the best weights.
+
+    Training metrics are the running ones.
+    """
     system, device = model.system, next(model.system.parameters()).device
     outcomes: Outcomes = {}
     losses: dict[str, dict[str, np.ndarray]] = {}
+    at_positions: dict[str, Any] = {}
     metrics: dict[str, Any] = {"train": by_target(fitted.train_metrics, prepared.targets)}
     for split in ("validation", "test"):
         rows = split_rows(prepared, split)
         if not len(rows):
             continue
-        outputs, dense = measured_outputs(system, rows, batch_size, device)
+        outputs, dense, at_positions[split] = measured_outputs(system, rows, batch_size, device)
         found = {key: value.cpu().numpy() for key, value in outputs.items()}
         if split == "validation":
             model.thresholds = choose_thresholds(prepared, model, found) | model.thresholds
@@ -131,9 +137,17 @@ def measure(
         losses[split] = {name: found[f"{name}.loss"] for name in whole}
         measured = {name: compute(outcome, metrics_of(prepared, name)) for name, outcome in outcomes[split].items()}
         metrics[split] = {name: measured.get(name) or dense[name] for name in prepared.targets}
-        means = {head: float(np.average(found[f"{head.name}.loss"].astype(np.float64), weights=weights)) for head in system.heads}
+        counted = {head: found.get(f"{head.name}.counted", weights) for head in system.heads}
+        means = {head: mean_loss(found[f"{head.name}.loss"], each) for head, each in counted.items()}
         put_loss(metrics[split], sum(head.weight * mean for head, mean in means.items()))
-    return outcomes, losses, metrics
+    return outcomes, losses, metrics, at_positions
+
+
+def mean_loss(losses: np.ndarray, weights: np.ndarray | None) -> float:
+    """The mean over rows by their weights; NaN where none counts."""
+    if weights is not None and not weights.any():
+        return math.nan
+    return float(np.average(losses.astype(np.float64), weights=weights))
 
 
 def decide(
@@ -155,9 +169,10 @@ def intervals_of(
     return measure_intervals(asked, interval_column(config), outcomes, metrics, prepared.source, prepared.rows(split), config.run.seed)
 
 
-def classes_of(outcomes: Outcomes, metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def classes_of(outcomes: Outcomes, metrics: dict[str, Any], at_positions: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Split → target → what each of its classes has."""
     found = {split: {name: by_class(each, metrics[name]) for name, each in of_split.items()} for split, of_split in outcomes.items()}
+    found = {split: of_split | at_positions[split] for split, of_split in found.items()}
     return {split: {name: each for name, each in of_split.items() if each} for split, of_split in found.items()}
 
 

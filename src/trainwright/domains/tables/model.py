@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -31,9 +31,10 @@ from trainwright.runs.ways_on import to_its_end
 from trainwright.systems.base import build_system
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.supervised import SupervisedSystem
+from trainwright.systems.views import make_views
 
 FORMAT, UNCALIBRATED = 2, 1
-"""Of a model that was calibrated, which a reader of 1 would answer with as if it was not; and of any other."""
+"""Of a model that was calibrated, or answers by several views, which a reader of 1 would answer with as if it was not; and of any other."""
 ROWS = 4096
 """Rows per forward pass when predicting."""
 DECODED = 64
@@ -57,6 +58,13 @@ class Model:
     """Binary targets: the `threshold` with the best F1 on the validation rows, that `f1`, and `f1_at_half`, for whoever asks for it."""
     calibrated: dict[str, Calibrated] = field(default_factory=dict)
     """Target → what was fitted to it after training."""
+    views: list[str] = field(default_factory=list)
+    """Ways to look at every row, over which its answer is averaged."""
+
+    def look_through(self, names: Sequence[str]) -> None:
+        """Answer by the mean over these views of every row. Raises ConfigError for views that these rows cannot have."""
+        self.system.look_through(make_views(self.encoder.spec, names) if names else [])
+        self.views = list(names)
 
     def calibrate(self, calibrated: Mapping[str, Calibrated]) -> None:
         """Answer by what was fitted, in place of what was before."""
@@ -73,12 +81,13 @@ class Model:
             save_tensors(temporary, self.system.state_dict())
         write_json(folder / "features.json", self.encoder.state(), indent=None)
         about = {
-            "format": FORMAT if self.calibrated else UNCALIBRATED,
+            "format": FORMAT if self.calibrated or self.views else UNCALIBRATED,
             "system": "supervised",
             "model": self.system.config.model_dump(mode="json"),
             "thresholds": self.thresholds,
             "tuned": self.tuned,
             **({"calibration": {name: each.as_json() for name, each in self.calibrated.items()}} if self.calibrated else {}),
+            **({"views": self.views} if self.views else {}),
         }
         write_json(folder / "model.json", about)
         return hashlib.sha256(weights.read_bytes()).hexdigest()
@@ -122,6 +131,8 @@ class Model:
         model = cls(encoder, system, dict(about.get("thresholds", {})), dict(about.get("tuned", {})))
         if calibrated:
             model.calibrate(calibrated)
+        if about.get("views"):
+            model.look_through([str(each) for each in about["views"]])
         return model
 
     def forward(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -175,17 +175,19 @@ class TablePredictor(Predictor):
         """`{"rows", "left_out", "metrics": {target: {metric: value}}}`, with `intervals` and `importance` where they are asked for."""
         if not len(rows.positions):
             raise DataError("no row can be evaluated", where=rows.name, why=NONE_LEFT)
-        outcomes, dense = self.outcomes(rows), self._of_positions(rows)
+        outcomes, (dense, at_positions) = self.outcomes(rows), self._of_positions(rows)
         wanted = {spec.name: spec.metrics or default_metrics(spec.kind) for spec in self.model.encoder.spec.targets}
         found: dict[str, Any] = {"rows": len(rows.positions), "left_out": rows.given - len(rows.positions)}
         measured = {name: compute(outcome, wanted[name]) for name, outcome in outcomes.items()} | dense
         found["metrics"] = {name: measured[name] for name in wanted}
+        found |= {"views": list(self.model.views)} if self.model.views else {}
         if self.asked.intervals:
             places = rows.encoded.rows[rows.positions]
             column = self.asked.intervals.by or rows.grouped_by
             measured_by = (outcomes, wanted, rows.source, places, self.asked.seed)
             found["intervals"], found["resampling"] = measure_intervals(self.asked.intervals, column, *measured_by)
         found["classes"] = {name: each for name, outcome in outcomes.items() if (each := by_class(outcome, wanted[name]))}
+        found["classes"] |= at_positions
         if self.asked.importance:
             found["importance"] = importance_of(self.model, rows.encoded, rows.positions, outcomes, self.asked.seed).columns
         return found
@@ -194,13 +196,13 @@ class TablePredictor(Predictor):
         """The same of rows as they come; raises DataError without the targets."""
         return self.measure(self.read(rows, labelled=True), "test")
 
-    def _of_positions(self, rows: TableRows) -> dict[str, Any]:
-        """Metrics of the targets with a class at every position, summed up batch by batch."""
+    def _of_positions(self, rows: TableRows) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Metrics and classes of the targets with a class at every position, summed up batch by batch."""
         system = self.model.system
         if not any(target.positions for target in system.spec.targets):
-            return {}
+            return {}, {}
         device = next(system.parameters()).device
-        return measured_outputs(system, table_rows(rows.encoded, rows.positions), rows_at_once(rows.encoded), device)[1]
+        return measured_outputs(system, table_rows(rows.encoded, rows.positions), rows_at_once(rows.encoded), device)[1:]
 
     def outcomes(self, rows: TableRows) -> dict[str, Outcome]:
         """Target → truth and scores of its rows."""
@@ -249,6 +251,8 @@ def open_table(place: Place, settings: Sequence[Any] = (), **given: Any) -> Tabl
 def _open(place: Place, settings: Sequence[Any]) -> TablePredictor:
     asked, model = read_asked(settings), Model.load(place.model, place.received)
     set_policies(model.encoder, asked.unreadable, asked.all_unreadable)
+    if asked.views is not None:
+        model.look_through(asked.views)
     return TablePredictor(model, place, asked)
 
 

@@ -36,12 +36,13 @@ from trainwright.domains.tables.derivations import leave_out_derivations
 from trainwright.domains.tables.encoders import check_one_hot
 from trainwright.domains.tables.measured_intervals import ensure_interval_column, interval_column
 from trainwright.domains.tables.sampling import Sampling, sampling_of
-from trainwright.domains.tables.targets import check_columns, check_encoded, check_weights, find_weights
+from trainwright.domains.tables.targets import check_columns, check_encoded, check_weights, find_weights, is_read_later
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.kept import keep_columns
 from trainwright.features.own_types import ensure_remembered
 from trainwright.features.spec import DataSpec
 from trainwright.systems.run_config import Config
+from trainwright.systems.views import make_views
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +168,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     check_weights(config, columns, source.name)
     ensure_interval_column(config, source)
     notes = refuse_lacking(source, _find_used(config, columns), targets)
-    kinds = {column.name: column_kind(column.type).target or column.type for column in columns}
+    kinds = {column.name: column.type if is_read_later(column) else column_kind(column.type).target or column.type for column in columns}
     check_targets(source, {name: kinds[name] for name in targets}, profiles)
     hashes = row_hashes(source)
     split = make_split(config.data.split, source, config.run.seed, targets, kinds, hashes=hashes, orders=_orders(columns), joins=joins)
@@ -193,6 +194,8 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
         weights=config.data.weights,
     )
     check_encoded(table)
+    if config.evaluation.views:
+        make_views(table.spec, config.evaluation.views)  # raises for what cannot be, before anything is learnt
     check_calibration(config.evaluation.calibration, table)
     check_baselines(config.evaluation.baselines, columns, table.encoder.features)
     check_one_hot(config, table.spec)

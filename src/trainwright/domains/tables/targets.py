@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainwright.config.errors import ConfigError, DataError, RequestError, did_you_mean
-from trainwright.config.registry import check_target, load
+from trainwright.config.registry import check_target, load, target_kind_of
 from trainwright.data.transforms import joins_rows
 from trainwright.domains.tables.columns import Column, raise_all
 from trainwright.features.encoding import EncodedTable
@@ -29,7 +29,7 @@ def check_columns(columns: list[Column]) -> None:
             why = f"`{given[0]}` is of use for what is predicted, and '{column.name}' is not"
             fix = f"leave it out, or name '{column.name}' as a target"
             errors.append(ConfigError(f"columns.{column.name}.{given[0]} is set for a column that is no target", why=why, fix=fix))
-    files = [each.name for each in columns if each.role != "ignored" and getattr(load("feature", each.type), "lazy", False)]
+    files = [each.name for each in columns if each.role != "ignored" and is_read_later(each)]
     for column in columns:
         followed = getattr(column.options, "draws_as", "")
         if followed and followed not in files:
@@ -43,6 +43,11 @@ def check_columns(columns: list[Column]) -> None:
     raise_all(errors)
 
 
+def is_read_later(column: Column) -> bool:
+    """Whether the values of a column name files, which are read batch by batch: they say nothing of its classes."""
+    return bool(getattr(load("feature", column.type), "lazy", False))
+
+
 def check_weights(config: Config, columns: list[Column], where: str) -> None:
     """Raises what is wrong with the column that says how much rows count: unknown, an input or a target, or beside what it cannot be."""
     name, names = config.data.weights, [column.name for column in columns]
@@ -54,7 +59,7 @@ def check_weights(config: Config, columns: list[Column], where: str) -> None:
     if role == "target" or name in inputs:
         why = f"'{name}' says how much rows count, and would be {'predicted' if role == 'target' else 'learnt from'}"
         raise ConfigError("the weights of rows are also a target or an input", where="data.weights", why=why, fix="name another column")
-    if any(column.role == "target" and column.type == "file" for column in columns):
+    if any(column.role == "target" and is_read_later(column) for column in columns):
         why = "a target with a class at every position has as many answers in a row as positions"
         raise ConfigError("rows cannot be weighed here", where="data.weights", why=why, fix="leave it out, or use data.sampling.by")
     if any(map(joins_rows, config.data.transform)):
@@ -76,7 +81,7 @@ def check_encoded(table: EncodedTable) -> None:
     for target in table.spec.targets:
         for kind, chosen in (("loss", [target.loss] if target.loss else []), ("metric", target.metrics)):
             for each in chosen:
-                check_target(kind, each, target.kind, target.name, target.width)
+                check_target(kind, each, target_kind_of(kind, each, target.kind, bool(target.positions)), target.name, target.width)
         if target.threshold == "tuned":
             _check_tuned(target, table)
 

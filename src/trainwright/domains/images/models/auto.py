@@ -14,11 +14,15 @@ WIDTHS = (32, 64, 128, 256)
 STEM = 16
 """Channels of its first convolution with stride 2, for pictures whose shorter side is at least `LARGE`."""
 LARGE = 48
+OF_MASKS = (16, 32, 64)
+"""The same where a decoder makes masks of its maps: the way down of a U-Net, whose largest map is as large as the picture."""
 
 
 def for_images(group: InputGroup, combiner: str, rows: int) -> PartConfig:
     """The options of the encoder that suits the pictures of a group, for a number of training rows."""
     _, _, *size = shape_of(group, "auto")
+    if group.extras.get("maps"):
+        return SmallCNNOptions(widths=list(OF_MASKS), stem=0)
     if rows >= MANY_ROWS and min(size) >= 16:
         return ImageResNetOptions()
     return small_network(min(size))

@@ -9,5 +9,6 @@ _HERE = "trainwright.domains.images.synth"
 SYNTH = {
     "pictures": Part(f"{_HERE}.pictures:write_pictures", f"{_HERE}.options:PicturesOptions", "signs drawn by several people, in folders"),
     "houses": Part(f"{_HERE}.houses:write_houses", f"{_HERE}.options:HousesOptions", "a photograph beside two numbers, and a price"),
+    "shapes": Part(f"{_HERE}.shapes:write_shapes", f"{_HERE}.options:ShapesOptions", "drawn shapes, and the class of every pixel"),
 }
 """NAME of `trainwright synth NAME` → what writes it."""

@@ -31,3 +31,13 @@ class HousesOptions(PartConfig):
     """How many."""
     size: int = Field(default=48, ge=16, le=1024)
     """Height and width of the photographs, in pixels."""
+
+
+class ShapesOptions(PartConfig):
+    """Discs, squares and triangles on a noisy ground, and masks of them."""
+
+    type: str = "shapes"
+    pictures: int = Field(default=1500, ge=1)
+    """How many are drawn."""
+    size: int = Field(default=48, ge=8, le=1024)
+    """Height and width, in pixels."""
