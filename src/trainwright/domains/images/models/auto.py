@@ -10,7 +10,8 @@ from trainwright.features.spec import InputGroup
 MANY_ROWS = 20_000
 """From so many training rows on, pictures get a residual network of 18 layers."""
 WIDTHS = (32, 64, 128, 256)
-"""Channels of the stages of the small network: more stages where pictures are larger."""
+"""Channels of the stages of the small network; the last is for pictures whose first stage has at least `WIDE` pixels a side."""
+WIDE = 48
 STEM = 16
 """Channels of its first convolution with stride 2, for pictures whose shorter side is at least `LARGE`."""
 LARGE = 48
@@ -29,8 +30,9 @@ def for_images(group: InputGroup, combiner: str, rows: int) -> PartConfig:
 
 
 def small_network(side: int) -> SmallCNNOptions:
-    """A small network for pictures whose shorter side is this: a stem with a stride for large ones, stages until few positions are left."""
+    """A small network for pictures whose shorter side is this: three stages or four, fewer of a few pixels."""
     stem = STEM if side >= LARGE else 0
-    left = side // 2 if stem else side
-    stages = next((number for number in range(1, len(WIDTHS)) if left // 2 ** (number - 1) < 16), len(WIDTHS))
+    stages = len(WIDTHS) if side >= (2 if stem else 1) * WIDE else len(WIDTHS) - 1
+    while stages > 1 and 2 ** (stages - 1) > side:
+        stages -= 1
     return SmallCNNOptions(widths=list(WIDTHS[:stages]), stem=stem)
