@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from trainwright.domains.images.reading.kinds import Kind, pack
+from trainwright.domains.images.reading.row_files import full_path
 from trainwright.features.arrays import ArrayDecoder, apply_transforms
 from trainwright.features.npy import Unreadable
 
@@ -21,17 +22,19 @@ class PictureDecoder(ArrayDecoder):
     def __init__(self, feature: ImageFeature, training: bool) -> None:
         super().__init__(feature, training)
         self.means = torch.tensor(feature.means or [0.0] * feature.depth)
-        self.reader, self.counts = feature.reader, feature.counts
+        self.reader, self.counts, self.base = feature.reader, feature.counts, feature.files.base
 
     def _begun(self, reference: str, row: int, place: int) -> Tensor:
         """The picture after the transforms whose result is kept; what it was like is kept with it, and counted. Raises Unreadable."""
 
+        path = full_path(reference, self.base)
+
         def make() -> tuple[int, Tensor]:
-            picture = self.reader.read_picture(reference)
+            picture = self.reader.read_picture(path)
             return picture.packed, apply_transforms(self.first, torch.from_numpy(picture.pixels), self.name, row, reference)
 
         try:
-            kept_as = None if self.cache is None else self.kept_files(reference)
+            kept_as = None if self.cache is None else self.kept_files(path)
             packed, found = make() if self.cache is None or kept_as is None else self.cache.of_files(*kept_as, make)
         except Unreadable:
             self.note(row, pack(Kind.UNREADABLE, 0, 0))

@@ -24,7 +24,7 @@ from trainwright.domains.images.reading.decoding import read_size
 from trainwright.domains.images.reading.kinds import Kind, PictureCounts, pack
 from trainwright.domains.images.reading.options import IMAGENET_MEAN, Decoding
 from trainwright.domains.images.reading.reader import Reader, is_gray, piece_of_file
-from trainwright.domains.images.reading.row_files import RowFiles
+from trainwright.domains.images.reading.row_files import RowFiles, full_path
 from trainwright.domains.images.reading.scanning import scan
 from trainwright.domains.images.sizes import choose_sides, describe_sizes
 from trainwright.domains.images.transforms.options import FitOptions, StoreOptions
@@ -296,7 +296,8 @@ class ImageFeature(FileFeature):
         lacking = self.files.absent(paths)
         there = np.flatnonzero(~lacking & ~np.asarray(paths.is_null()))
         missing = {int(rows[at]): self.files.say_missing(paths[int(at)].as_py()) for at in np.flatnonzero(lacking)}
-        places = ((int(rows[at]), paths[int(at)].as_py()) for at in there)
+        base = self.files.base
+        places = ((int(rows[at]), full_path(paths[int(at)].as_py(), base)) for at in there)
         channels: Any = self.depth or None
         decoding = replace(self.decoding, repairs=False, channels=channels, least=None)
         found = scan(places, decoding, lambda looked, broken: told(looked + len(missing), broken + len(missing)), len(there))

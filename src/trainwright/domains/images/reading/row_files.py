@@ -36,23 +36,25 @@ class RowFiles:
         return self.folders.path(row, written) if self.root is None else str(self.root / written)
 
     def paths(self, values: pa.Array, rows: np.ndarray) -> pa.Array:
-        """The paths of rows, null where there is none; the array itself where all are absolute."""
-        relative = pc.invert(pc.starts_with(values, "/"))
-        if os.name == "posix" and not pc.any(relative).as_py():
+        """What `full` makes the paths of rows of, null where there is none: what is written, unless rows lie in several folders."""
+        if self.base is not None:
             return values
-        if os.name != "posix" or len(self.folders.folders) != 1:
-            texts = values.to_pylist()
-            return pa.array(
-                [None if text is None else self.path(int(row), text) for row, text in zip(rows, texts, strict=True)], pa.string()
-            )
-        before = f"{self.root or self.folders.folders[0]}/"
-        return pc.if_else(relative, pc.binary_join_element_wise(pa.scalar(before, values.type), values, ""), values)
+        texts = values.to_pylist()
+        return pa.array([None if text is None else self.path(int(row), text) for row, text in zip(rows, texts, strict=True)], pa.string())
+
+    @property
+    def base(self) -> str | None:
+        """The folder in which all relative paths begin; None where rows lie in several, and paths are whole."""
+        if self.root is None and len(self.folders.folders) != 1:
+            return None
+        return str(self.root or self.folders.folders[0])
 
     def absent(self, paths: pa.Array) -> np.ndarray:
         """Which of some paths name no file (bool, n); nothing is missing where there is no path. Folders are listed, no file is opened."""
         if self.listed:
             return np.zeros(len(paths), bool)
-        texts: list[str | None] = paths.to_pylist()
+        base = self.base
+        texts = [None if text is None else full_path(text, base) for text in paths.to_pylist()]
         hashes = np.empty(len(texts), np.int64)
         by_folder: dict[str, list[int]] = {}
         lacking = np.zeros(len(texts), bool)
@@ -62,16 +64,22 @@ class RowFiles:
             if "#" in text or INNER in text:
                 lacking[place] = not self.has_file(split_reference(text).path)
                 continue
-            folder, _, name = text.rpartition("/")
+            folder, name = os.path.split(text)
             hashes[place] = hash(name)
             by_folder.setdefault(folder, []).append(place)
         for folder, places in by_folder.items():
-            lacking[places] = ~np.isin(hashes[places], self.names_in(folder or "/"))
+            lacking[places] = ~np.isin(hashes[places], self.names_in(folder))
         return lacking
 
     def say_missing(self, path: str) -> str:
         """Why the file of a path is not there, with the nearest path that is."""
-        return say_missing(split_reference(path).path, FileNotFoundError(), below=[str(self.root or each) for each in self.folders.folders])
+        below = [str(self.root or each) for each in self.folders.folders]
+        return say_missing(split_reference(full_path(path, self.base)).path, FileNotFoundError(), below)
+
+
+def full_path(path: str, base: str | None) -> str:
+    """A path as it is from here: one that is not absolute begins at `base`, where all do."""
+    return path if base is None or "://" in path else os.path.join(base, path)
 
 
 def _hashed_names(folder: str) -> np.ndarray:
