@@ -65,6 +65,14 @@ class LazyFeature(Feature):
     def ensure_pairs(self, own: References, others: References, rows: np.ndarray) -> None:
         """Raises DataError for rows whose file does not go with that of the column it follows; nothing is asked of most."""
 
+    def record(self) -> dict[str, Any]:
+        """What its files were like, for results.json, as far as they were decoded; nothing where there is nothing to tell."""
+        return {}
+
+    def last_remarks(self) -> list[str]:
+        """What is known of its files once all were decoded, and is to be said after training."""
+        return []
+
     def remarks(self) -> list[str]:
         """What is to be said of the references of the source that was read last."""
         return []

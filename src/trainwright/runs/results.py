@@ -187,6 +187,8 @@ class Results(_Section):
     """SHA-256 (hex) of `model/model.safetensors`."""
     calibration: dict[str, dict[str, Any]] = {}
     """Target → what was fitted after training: `methods`, `fitted_on`, `rows`, its parameters, and of each split what it is worth."""
+    files: dict[str, dict[str, Any]] = {}
+    """Column of files → what they were like: how many were decoded, of which kinds, and the first that cannot be read."""
 
 
 def validate_results(content: Any, where: str = "results.json") -> dict[str, Any]:

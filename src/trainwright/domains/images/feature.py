@@ -306,24 +306,35 @@ class ImageFeature(FileFeature):
             self.counts.note(row, pack(Kind.UNREADABLE, 0, 0))
         return missing | found.faults
 
+    def observe(self, values: pa.Array, rows: np.ndarray) -> None:
+        if self.config.unreadable == "error":
+            paths = self.files.paths(text_array(values, self.name), rows)
+            self._refuse_absent(paths, self.files.absent(paths), rows)
+        super().observe(values, rows)
+
     def refer(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> References:
         """The path of each row; raises DataError naming the first rows whose file is not there, unless they are skipped or repaired."""
         self.note_missing(self.absent(values, rows), rows, counts)
         paths = self.files.paths(text_array(values, self.name), rows)
         lacking = self.files.absent(paths)
         if lacking.any():
-            at = np.flatnonzero(lacking)
-            named = [(int(rows[place]), paths[int(place)].as_py()) for place in at[:SHOWN]]
             if self.config.unreadable == "error":
-                said = [f"{path} ({self.files.say_missing(path)})" for _, path in named]
-                what = f"column '{self.name}' names {len(at):,} files that cannot be read: {self.listed(rows[at], said)}"
-                raise DataError(what, fix=HOW_TO_MEND.format(name=self.name))
-            for row, path in named:
-                self._remember(row, path, self.files.say_missing(path))
+                self._refuse_absent(paths, lacking, rows)
+            for place in np.flatnonzero(lacking)[:SHOWN]:
+                self._remember(int(rows[place]), paths[int(place)].as_py(), self.files.say_missing(paths[int(place)].as_py()))
             paths = pc.if_else(pa.array(lacking), pa.scalar(None, paths.type), paths)
             if counts is not None:
-                counts.invalid += len(at)
+                counts.invalid += int(lacking.sum())
         return References(paths.cast(pa.string()), np.asarray(paths.is_valid()).astype(np.int64))
+
+    def _refuse_absent(self, paths: pa.Array, lacking: np.ndarray, rows: np.ndarray) -> None:
+        """Raise DataError naming the first rows whose file is not there, with the nearest paths that are."""
+        at = np.flatnonzero(lacking)
+        if not len(at):
+            return
+        said = [f"{path} ({self.files.say_missing(path)})" for path in paths.take(pa.array(at[:SHOWN])).to_pylist()]
+        files = "a file that is not there" if len(at) == 1 else f"{len(at):,} files that are not there"
+        raise DataError(f"column '{self.name}' names {files}: {self.listed(rows[at], said)}", fix=HOW_TO_MEND.format(name=self.name))
 
     def notes(self) -> list[str]:
         """What was found in a sample of the training rows, and how the network is given it."""
@@ -336,6 +347,9 @@ class ImageFeature(FileFeature):
             f"column '{self.name}': in training {drawn} (columns.{self.name}.augment)",
             *self.remarks(),
         ]
+
+    def last_remarks(self) -> list[str]:
+        return self.describe_kinds()
 
     def remarks(self) -> list[str]:
         """The first rows left out or repaired, and what pictures were like, as far as they were decoded."""

@@ -119,7 +119,7 @@ def _with_frame(options: Decoding, place: Reference) -> Decoding:
 
 
 def _planes(pixels: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    return np.require(pixels.transpose(2, 0, 1), requirements=("C", "W"))  # those of Pillow cannot be written to, as tensors can
 
 
 def _upright(pixels: np.ndarray, orientation: int, form: str, options: Decoding) -> tuple[np.ndarray, Kind]:

@@ -48,8 +48,8 @@ def _near_name(name: str, names: tuple[str, ...]) -> str:
     folded = name.casefold()
     same = [each for each in names if each.casefold() == folded]
     stem = os.path.splitext(folded)[0]
-    other_ending = [each for each in names if os.path.splitext(each.casefold())[0] == stem]
-    return next(iter([*same, *other_ending]), "") or nearest(name, names, alike=0.8) or ""
+    stems = {os.path.splitext(each.casefold())[0]: each for each in names}
+    return next(iter(same), "") or stems.get(stem) or stems.get(nearest(stem, stems, alike=0.8), "")
 
 
 def _names_in(folder: str) -> tuple[str, ...]:

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from trainwright.domains.images.reading.reference import is_there, say_missing, split_reference
 from trainwright.features.places import Folders
 from trainwright.files.packed import INNER
 
+ADDRESS = "://"
+"""What every URL has, and no path."""
 FOLDERS = 4096
 """Folders whose names are remembered."""
 
@@ -33,6 +34,8 @@ class RowFiles:
 
     def path(self, row: int, written: str) -> str:
         """The path of a row, as it is from here."""
+        if ADDRESS in written:
+            return written
         return self.folders.path(row, written) if self.root is None else str(self.root / written)
 
     def paths(self, values: pa.Array, rows: np.ndarray) -> pa.Array:
@@ -79,7 +82,7 @@ class RowFiles:
 
 def full_path(path: str, base: str | None) -> str:
     """A path as it is from here: one that is not absolute begins at `base`, where all do."""
-    return path if base is None or "://" in path else os.path.join(base, path)
+    return path if base is None or ADDRESS in path else os.path.join(base, path)
 
 
 def _hashed_names(folder: str) -> np.ndarray:
