@@ -61,6 +61,7 @@ def registered_name(kind: str, name: str) -> str:
         raise lacking
     hint = f"register it with @tw.register('{name}') in a file that `imports` names" if kind in OWN_KINDS else ""
     known = [*table, *aliases(kind)]
+    known += [f"{each}/{name.partition('/')[2]}" for each in table if "/" in name and nearest(name.partition("/")[0], [each], alike=0.75)]
     fix = hint if kind == "part" and not nearest(name, known) else did_you_mean(name, known) or hint
     if kind == "model" and name.replace("-", "_") in parts("block"):
         fix = f"it is a block, a node of a graph: model: {{type: graph, nodes: [{{type: {name}, …}}]}}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainwright.config.errors import ConfigError, RequestError
+from trainwright.config.errors import ConfigError, RequestError, nearest
 from trainwright.config.layers import assign, merge
 from trainwright.config.model import ConfigModel
 from trainwright.config.places import KeyPath, Node
@@ -40,12 +40,21 @@ def name_encoder(value: Node) -> tuple[KeyPath, Node] | None:
         return None
     family, member = divide_member("encoder", name.value)
     if not member:
+        _refuse_near(name)
         return None
     rest = {key: each for key, each in value.value.items() if key != "type"} if isinstance(value.value, dict) else {}
     made = {"type": family, **member}
     options = {**{key: Node(each, name.place, name.key, name.layer) for key, each in made.items()}, **rest}
     kind = getattr(options_class("encoder", family), "for_columns", "")
     return ("model", "encoders", kind), Node(options, value.place, value.key, value.layer)
+
+
+def _refuse_near(name: Node) -> None:
+    """Raises ConfigError for `tim/resnet18`, which is nearly the name of a library."""
+    before, _, after = name.value.partition("/")
+    close = nearest(before, [each for each in parts("encoder") if before[:1] == each[:1]], alike=0.75) if before.isidentifier() else ""
+    if close and divide_member("encoder", f"{close}/{after}")[1]:
+        raise ConfigError(f"there is no library of models '{before}'", where=str(name.place), fix=f"did you mean {close}/{after}?")
 
 
 def name_encoder_of(root: Node) -> Node:

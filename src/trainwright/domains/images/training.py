@@ -25,7 +25,8 @@ PRETRAINED = 0.2
 def for_pictures(group: InputGroup, encoder: PartConfig, rows: int) -> dict[str, Any]:
     """The options of `trainer` for an encoder of pictures, its options, and a number of training rows."""
     rate = CONVOLUTIONS if encoder.type in ("small_cnn", "image_resnet") else RATE
-    rate *= PRETRAINED if getattr(encoder, "weights", None) is not None else 1
+    begun = getattr(encoder, "weights", None) is not None or getattr(encoder, "pretrained", False)
+    rate *= PRETRAINED if begun else 1
     small = SMALLEST_BATCH if group.extras.get("maps") else SMALL_BATCH
     return {
         "max_epochs": min(max(round(SAMPLES / max(rows, 1)), FEWEST), MOST),

@@ -89,7 +89,7 @@ def plan_columns(
         options, chosen = column_options(config.system.columns.get(profile.name), found, known)
         said = (declared or {}).get(profile.name, {}).get("type") == options.type
         role, why = _role(config, found, options, targets, (DECLARED if said else GIVEN) if chosen else found.why)
-        options = _as_target(config, options) if role == "target" else options
+        options = _as_target(config, options) if role == "target" else _as_input(config, options) if role == "input" else options
         warnings = [f"'{profile.name}': {warning}" for warning in found.warnings] if role != "ignored" or options.type == "ignore" else []
         planned.append(Column(profile.name, options, role, why, profile, warnings))
     if not any(column.role == "input" for column in planned):
@@ -173,6 +173,13 @@ def _as_target(config: Config, options: FeatureConfig) -> FeatureConfig:
         for part in each if isinstance(each, list) else [each]:
             check_target("metric" if name == "metrics" else name, part, options.type)
     return options.model_copy(update=given)
+
+
+def _as_input(config: Config, options: FeatureConfig) -> FeatureConfig:
+    """The options of an input, with what its encoder says of how such a column is prepared where it says so."""
+    encoder = options.encoder or config.system.model.encoders.get(options.type)
+    settle = getattr(encoder, "settle_column", None)
+    return options if settle is None else settle(options)
 
 
 class _Columns(ConfigModel):

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from trainwright.config.errors import ConfigError
 from trainwright.config.places import spell_key
+from trainwright.domains.tables.columns import Column
 from trainwright.features.spec import DataSpec, InputGroup
 from trainwright.systems.run_config import Config
 
 MOST_ONES = 4096
 """More numbers for the values of categories than this, of which all but one a column are 0, are refused: each row would hold them all."""
+
+
+def check_members(config: Config, columns: list[Column]) -> None:
+    """Raises ConfigError for a model of a library that no column is read by: `model=timm/resnet18` for a table without pictures."""
+    for kind, options in config.system.model.encoders.items():
+        named = getattr(options, getattr(options, "member", ""), "")
+        if named and not any(column.type == kind and column.role == "input" for column in columns):
+            kinds = ", ".join(dict.fromkeys(column.type for column in columns if column.role == "input"))
+            fix = f"name the column that holds them: columns.NAME={kind}; or leave the model out"
+            raise ConfigError(
+                f"{options.type}/{named} reads columns of type {kind}, and no input is one",
+                where=f"model.encoders.{kind}",
+                why=f"the inputs are of type {kinds}",
+                fix=fix,
+            )
 
 
 def check_one_hot(config: Config, spec: DataSpec) -> None:

@@ -33,7 +33,7 @@ from trainwright.domains.tables.calibration import check_calibration
 from trainwright.domains.tables.columns import Column, check_names, plan_columns, targets_of
 from trainwright.domains.tables.declared import find_declared, refuse_untrainable, say_divided, take_declared
 from trainwright.domains.tables.derivations import leave_out_derivations
-from trainwright.domains.tables.encoders import check_one_hot
+from trainwright.domains.tables.encoders import check_members, check_one_hot
 from trainwright.domains.tables.measured_intervals import ensure_interval_column, interval_column
 from trainwright.domains.tables.sampling import Sampling, sampling_of
 from trainwright.domains.tables.targets import check_columns, check_encoded, check_weights, find_weights, is_read_later
@@ -165,6 +165,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     source, numbers, targets = open_columns(config, source)
     joins = _joins(config)
     columns, profiles = _plan(config, source, targets, numbers, joins)
+    check_members(config, columns)
     check_weights(config, columns, source.name)
     ensure_interval_column(config, source)
     notes = refuse_lacking(source, _find_used(config, columns), targets)

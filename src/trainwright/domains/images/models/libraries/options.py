@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -10,7 +11,10 @@ from pydantic import Field, PositiveInt, model_validator
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig, as_refusal
 from trainwright.domains.images.preprocessing import Preprocessing
+from trainwright.features.options import FeatureConfig
 from trainwright.weights.options import StartingWeights
+
+log = logging.getLogger("trainwright.models")
 
 OF_DATA = {
     "num_classes": "leave it out: how many classes there are is seen in the column that is predicted",
@@ -44,6 +48,28 @@ class LibraryOptions(PartConfig):
     channels and positions of another size are made to fit."""
     model_kwargs: dict[str, Any] = {}
     """Further keyword arguments of the model, as the library has them."""
+
+    def preprocessing(self) -> Preprocessing | None:
+        """How the pictures were prepared that the weights were trained with; None without weights."""
+        return None
+
+    def settle_column(self, options: FeatureConfig) -> FeatureConfig:
+        """The options of a column that this encodes, with what its weights want where nothing is said; kept with the run."""
+        known = self.preprocessing()
+        if known is None:
+            return options
+        wanted = {
+            "size": list(known.size),
+            "normalize": {"mean": list(known.mean), "std": list(known.std)},
+            "interpolation": known.interpolation,
+            "resize": known.resize,
+            "crop_pct": known.crop_pct,
+        }
+        open_to = type(options).model_fields.keys() - options.model_fields_set
+        unsaid = {name: value for name, value in wanted.items() if name in open_to}
+        if unsaid:
+            log.info("pictures are prepared as those that the weights of %s were trained with: %s", self.name, known.in_words())
+        return type(options).model_validate({**options.model_dump(exclude_unset=True), **unsaid}) if unsaid else options
 
 
 class TimmOptions(LibraryOptions):
