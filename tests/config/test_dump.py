@@ -86,7 +86,8 @@ def test_every_part_survives_being_dumped(kind):
     place = {"feature": lambda each: {"columns": {"a": each}}, "encoder": lambda each: {"model": {"encoders": {"number": each}}}}
     put = place.get(kind, lambda each: {"model": {"combiner": each}})
     for name in names:
-        config = config_of({"data": {"source": "builtin:iris"}, **put(name)})
+        member = getattr(parts(kind)[name].config, "member", "")  # a library of models, of which one is named
+        config = config_of({"data": {"source": "builtin:iris"}, **put(f"{name}/one" if member else name)})
         assert config_of(parse_yaml(dump(config), "dump").plain()) == config
 
 

@@ -22,7 +22,7 @@ from trainwright.optim.parameter_groups import parameter_groups
 from trainwright.optim.parameter_options import ParameterOptions
 
 SHAPES = [(4, 4), (3, 7), (7, 3)]
-TRAINED = [name for name in PARTS if name != "sparse_adam"]  # which takes no dense gradient
+TRAINED = [name for name in PARTS if name not in ("sparse_adam", "timm")]  # which takes no dense gradient
 BY_PATH = ["torch.optim.AdamW", "torch.optim.SGD", "torch.optim.ASGD"]
 
 

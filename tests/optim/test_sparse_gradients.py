@@ -37,7 +37,7 @@ TAKING: list[dict[str, Any]] = [
 ]
 ALONE: list[dict[str, Any]] = [{"type": "sparse_adam"}, {"type": "torch.optim.SparseAdam"}, {"type": "lookahead", "inner": "sparse_adam"}]
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    *(({"type": name}, "") for name in registry.parts("optimizer") if name not in ("sgd", "adagrad", "lbfgs", "sparse_adam")),
+    *(({"type": name}, "") for name in registry.parts("optimizer") if name not in ("sgd", "adagrad", "lbfgs", "sparse_adam", "timm")),
     ({"type": "adamw"}, "AdamW moves every value"),
     ({"type": "sam", "inner": "sgd"}, "sam moves all weights"),
     ({"type": "muon", "rest": "sgd", "rest_match": ["none"]}, "OrthogonalMomentum moves every value"),

@@ -149,7 +149,7 @@ def test_on_resume_the_step_count_is_where_capturable_wants_it_and_all_other_sta
 def test_what_torch_refuses_and_what_is_misspelt_is_said_kindly() -> None:
     with pytest.raises(ConfigError, match="Invalid eta values"):
         optimizer_of({"type": "rprop", "etas": [2.0, 3.0]}, parameters())
-    for wrong, meant in {"lookahead_adam": "lookahead", "lion8": "lion", "rms_prop": "rmsprop", "sparseadam": "sparse_adam"}.items():
+    for wrong, meant in {"lookahed": "lookahead", "lion8": "lion", "rms_prop": "rmsprop", "sparseadam": "sparse_adam"}.items():
         with pytest.raises(ValidationError) as refusal:
             choose_in_a_config(wrong)
         assert f"did you mean '{meant}'?" in str(refusal.value.errors()[0]["ctx"]["fix"])

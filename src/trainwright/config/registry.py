@@ -43,10 +43,8 @@ def known_parts(kind: str) -> Mapping[str, Part]:
 
 def registered_name(kind: str, name: str) -> str:
     """The name in the table (`-` read as `_`), or an empty text for a path; raises ConfigError when it is neither."""
-    find_name = getattr(importlib.import_module(KINDS[kind]), "find_name", None) if kind in KINDS else None
-    name = name if find_name is None else find_name(name)
-    table = known_parts(kind)
     name = divide_member(kind, name)[0]
+    table = known_parts(kind)
     found = name if name in table else ""
     if not found and name.replace("-", "_").isidentifier():
         found = next((each for each in table if each.replace("-", "_") == name.replace("-", "_")), "")
@@ -69,7 +67,9 @@ def registered_name(kind: str, name: str) -> str:
 
 
 def divide_member(kind: str, name: str) -> tuple[str, dict[str, str]]:
-    """`timm/resnet18` as the part `timm` and the option that `resnet18` is of it; any other name as it is."""
+    """`timm/resnet18` as the part `timm` and the option that `resnet18` is of it; any other as the name that a part has here."""
+    find_name = getattr(importlib.import_module(KINDS[kind]), "find_name", None) if kind in KINDS else None
+    name = name if find_name is None else find_name(name)
     family, slash, member = name.partition("/")
     if not slash or not family.isidentifier() or kind not in KINDS:
         return name, {}

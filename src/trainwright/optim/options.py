@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -117,6 +117,45 @@ class LionOptions(OptimizerOptions):
     """Decoupled weight decay."""
 
 
+class LambOptions(OptimizerOptions):
+    """LAMB (You et al. 2020): Adam whose step is scaled by the norm of each tensor, for large batches; as NVIDIA and timm have it."""
+
+    type: str = "lamb"
+    betas: list[Decay] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
+    """Decay per step of the running mean of the gradient and of its square."""
+    eps: float = Field(default=1e-6, gt=0)
+    """Added to the root of the second moment."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """Added to Adam's direction, before it is scaled."""
+    max_grad_norm: float | None = Field(default=1.0, gt=0)
+    """Largest norm of the gradient over all parameters; null for none."""
+    always_adapt: bool = False
+    """Scale the steps of parameters without weight decay too."""
+    trust_clip: bool = False
+    """Never lengthen a step (LAMBC)."""
+
+
+class TimmOptimizerOptions(OptimizerOptions):
+    """An optimizer of timm by its name, where Trainwright has none of its own."""
+
+    member: ClassVar[str] = "name"
+    """The option that `FAMILY/NAME` gives."""
+
+    type: str = "timm"
+    name: str = Field(min_length=1)
+    """As `timm.optim.list_optimizers()` has it: `adamp`, `madgrad`, `adan`."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Weight decay, in the way of the optimizer."""
+    betas: list[Decay] | None = None
+    """Its own default where not given."""
+    momentum: float | None = Field(default=None, ge=0, lt=1)
+    """Its own default where not given."""
+    eps: float | None = Field(default=None, gt=0)
+    """Its own default where not given."""
+    opt_kwargs: dict[str, Any] = {}
+    """Further arguments of its class."""
+
+
 class MuonOptions(OptimizerOptions):
     """Muon (Jordan et al. 2024): momentum made orthogonal, for hidden weight matrices; all else is left to another optimizer.
 
@@ -185,6 +224,9 @@ class ScheduleFreeAdamWOptions(OptimizerOptions):
 
 class LookaheadOptions(PartConfig):
     """Lookahead (Zhang et al. 2019): slow weights follow those of another optimizer every few steps."""
+
+    member: ClassVar[str] = "inner"
+    """The option that `lookahead/adam` gives."""
 
     type: str = "lookahead"
     inner: choice("optimizer") = Field(default="adamw", validate_default=True)  # type: ignore[valid-type]

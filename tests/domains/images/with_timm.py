@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from drawn_pictures import draw_classes
+from optimizer_cases import continued, optimizer_of, parameters, run
 from safetensors.torch import save_file
 
 from trainwright.cli.main import main
@@ -23,6 +24,7 @@ from trainwright.domains.images.models.libraries.encoder import LibraryEncoder
 from trainwright.domains.images.models.libraries.records import list_names
 from trainwright.domains.images.preprocessing import Preprocessing
 from trainwright.features.spec import InputGroup
+from trainwright.optim import OF_TIMM
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "timm_models.json").read_text())
 MODELS = [name for name in GOLDEN if name not in ("library", "how")]
@@ -270,3 +272,23 @@ def test_train_and_predict_by_the_command(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_dotted_paths_into_timm_work_beside_a_torchvision_for_another_torch() -> None:
     assert "timm" in sys.modules and choose("optimizer", {"type": "timm.optim.AdamP", "lr": 0.1}).type == "timm.optim.AdamP"
+
+
+@pytest.mark.parametrize("name", ["adamp", "madgradw", "lars", "lookahead_adan"])
+def test_an_optimizer_of_timm_continues_to_the_same_bits(name: str) -> None:
+    options = {"type": name, **({} if name.startswith("lookahead") else {"learning_rate": 0.01, "weight_decay": 0.1})}
+    whole, first = parameters(), parameters()
+    run(optimizer_of(options, whole), whole, range(6))
+    before = optimizer_of(options, first)
+    run(before, first, range(3))
+    second, after = continued(options, first, before)
+    run(after, second, range(3, 6))
+    assert [each for each in whole if not torch.equal(whole[each], second[each])] == []
+
+
+def test_every_name_of_an_optimizer_of_timm_is_known_to_timm() -> None:
+    assert set(OF_TIMM) <= set(timm.optim.list_optimizers())
+    with pytest.raises(ConfigError, match="gradients of gradients"):
+        optimizer_of("timm/adahessian", parameters())
+    with pytest.raises(ConfigError, match="timm has no optimizer 'adamq'"):
+        optimizer_of("timm/adamq", parameters())

@@ -121,9 +121,7 @@ def _unknown_argument(name: str, error: Exception, given: list[str]) -> ConfigEr
     told = " ".join(str(error).split())
     named = next((each for each in given if f"'{each}'" in told), "")
     what = f"{name} has no argument '{named}'" if named else f"{name} cannot be made with these arguments"
-    return ConfigError(
-        what, where=f"encoder.{named or 'model_kwargs'}", why=told, fix="leave it out, or see what the model's function takes"
-    )
+    return ConfigError(what, where=f"encoder.{named or 'model_kwargs'}", why=told, fix="leave it out, or name one that the model takes")
 
 
 def _without_aids(name: str) -> dict[str, Any]:
