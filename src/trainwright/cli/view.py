@@ -12,9 +12,10 @@ from trainwright.cli.chart import can_show
 from trainwright.cli.parser import Parser
 from trainwright.cli.part_flags import add_flags, check_flags
 from trainwright.cli.style import bold, dim, red, two_columns, width, wrap
-from trainwright.config.domains import every, load_of_domain, owner
+from trainwright.config.domains import every, load_of_domain, owner, register
 from trainwright.config.errors import FOREIGN, RequestError, TrainwrightError
 from trainwright.config.own_code import describe_failure
+from trainwright.config.part import Part
 
 if TYPE_CHECKING:
     from trainwright.domains.views import View
@@ -50,8 +51,8 @@ def _ensure_drawable(output: str, arguments: Namespace) -> None:
 
 
 def look(arguments: Namespace, folder: Path) -> View:
-    """What the first domain that knows the file shows of it. Raises RequestError where none does."""
-    for name, part in every("views").items():
+    """What the domain that claims the file most shows of it, or another that knows it. Raises RequestError where none does."""
+    for name, part in views_for(arguments.file):
         options = check_flags(part.config, name, arguments)
         try:
             view: View | None = load_of_domain("views", name, part.path)(arguments.file, options, folder)
@@ -64,6 +65,21 @@ def look(arguments: Namespace, folder: Path) -> View:
             return view
     known = "; ".join(f"{name}: {part.summary}" for name, part in every("views").items())
     raise RequestError(f"'{arguments.file}' is nothing that can be shown", where="command line", fix=f"what can: {known}")
+
+
+def views_for(text: str) -> list[tuple[str, Part]]:
+    """All that can be shown, that of the domain that claims a path most strongly first; of a name that is not there, by its ending."""
+    from trainwright.data.claims import claim_of, type_of_files
+
+    path = Path(text.partition("#")[0])
+    named = "" if path.exists() else (type_of_files("file", [text]) or ("",))[0]
+
+    def strength(view: str) -> int:
+        domain = register().domains[owner("views", view)].domain
+        claim = claim_of(domain, path) if domain.claims and path.exists() else None
+        return claim.strength if claim else int(named in domain.parts.get("feature", {}))
+
+    return sorted(every("views").items(), key=lambda each: -strength(each[0]))
 
 
 def describe(view: View) -> str:
@@ -127,17 +143,21 @@ def parser() -> Parser:
     made = Parser(
         "view",
         "Show a recording: what its file says and what is wrong with it on the terminal, and a page with its picture, as it is and as "
-        "transforms or a run's column make it, with annotations and R peaks. The page needs nothing else.",
-        "FILE [-o FILE.html|FILE.svg] [--start S] [--seconds S] [--leads NAMES] [--transform TRANSFORMS] [--run RUN] [--peaks]",
+        "transforms or a run's column make it, with annotations and R peaks. Or pictures, a folder or one: classes, sizes, what cannot be "
+        "read and copies. The page needs nothing else.",
+        "FILE|FOLDER [-o FILE.html|FILE.svg] [--start S] [--seconds S] [--leads NAMES] [--transform TRANSFORMS] [--run RUN] [--peaks]",
         [
             "trainwright view records/100 --start 30 --seconds 10 --peaks",
             "trainwright view sound.flac -o sound.html",
             "trainwright view records/100 --leads II,V1 --transform '{bandpass: {low: 0.5, high: 40}}' -o 100.svg",
             "trainwright view records/100 --run runs/ecg --facts",
+            "trainwright view photos -o photos.html",
         ],
     )
     made.add_argument(
-        "file", metavar="FILE", help="a WFDB record with or without ending, EDF, .mat, a sound, .npy, .csv; `#t=5,15`: a part"
+        "file",
+        metavar="FILE",
+        help="a WFDB record with or without ending, EDF, .mat, a sound, .npy, .csv; `#t=5,15`: a part; a picture, or a folder of them",
     )
     made.add_argument("-o", "--output", metavar="FILE", help="the page (.html) or picture (.svg) to write; default: NAME.html, here")
     made.add_argument("--facts", action="store_true", help="say what is known of it, and write nothing")

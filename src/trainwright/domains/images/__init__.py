@@ -14,6 +14,7 @@ from trainwright.domains.images.sources import PARTS as SOURCES
 from trainwright.domains.images.synth import SYNTH
 from trainwright.domains.images.transforms import PARTS as TRANSFORMS
 from trainwright.domains.images.viewing import BLOCKS as TOLD
+from trainwright.domains.images.viewing import VIEWS
 
 _HERE = "trainwright.domains.images"
 
@@ -53,6 +54,7 @@ DOMAIN = Domain(
         "baseline": CLASSICAL,
     },
     columns=COLUMNS,
+    views=VIEWS,
     blocks=TOLD,
     synth=SYNTH,
     claims=f"{_HERE}.claims:claims",

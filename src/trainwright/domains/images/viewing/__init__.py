@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from trainwright.config.part import Part
+
 _HERE = "trainwright.domains.images.viewing"
 
+VIEWS = {
+    "pictures": Part(f"{_HERE}.view:view_pictures", f"{_HERE}.options:PicturesViewOptions", "a folder of pictures, or one"),
+}
+"""What `trainwright view` can look at → what shows it."""
 BLOCKS = {
     "pictures": f"{_HERE}.report:describe_pictures",
     "picture_examples": f"{_HERE}.mistakes:show_mistakes",

@@ -14,6 +14,8 @@ Array = np.ndarray[Any, Any]
 
 SIDE = 192
 """Pixels of the longer side of a tile, at most."""
+LARGE = 1024
+"""The same of a picture alone."""
 SMALL = 96
 """Pixels that smaller pictures are enlarged to, at least, by whole times: their pixels are what is to be seen."""
 
@@ -27,13 +29,21 @@ def write_tile(folder: Path, name: str, picture: Array) -> str:
     return name
 
 
-def fitted(pixels: Image.Image) -> Image.Image:
-    """A picture of at most 192 pixels a side, a small one enlarged."""
+def write_large(folder: Path, name: str, picture: Array) -> str:
+    """The same for a picture that is looked at alone: at most 1,024 pixels a side."""
+    pixels = Image.fromarray(as_pixels(picture))
+    pixels.thumbnail((LARGE, LARGE), Image.Resampling.LANCZOS)
+    fitted(pixels, LARGE).save(folder / name, quality=88)
+    return name
+
+
+def fitted(pixels: Image.Image, side: int = SIDE) -> Image.Image:
+    """A picture of at most so many pixels a side, a small one enlarged."""
     longer = max(pixels.size)
     if longer < SMALL:
         times = -(-SMALL // longer)
         return pixels.resize((pixels.width * times, pixels.height * times), Image.Resampling.NEAREST)
-    if longer <= SIDE:
+    if longer <= side:
         return pixels
-    width, height = (max(round(each * SIDE / longer), 1) for each in pixels.size)
+    width, height = (max(round(each * side / longer), 1) for each in pixels.size)
     return pixels.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)

@@ -75,7 +75,9 @@ def look_at(path: str, options: RecordingViewOptions) -> Facts | None:
     place = split_reference(path).path
     if os.path.isdir(place):
         found = recordings_in(Path(place))
-        fix = f"name one of its recordings: {Path(place) / found[0]}" if found else "name a file"
+        if not found:
+            return None
+        fix = f"name one of its recordings: {Path(place) / found[0]}"
         raise RequestError(f"'{place}' is a folder", where="command line", fix=fix)
     if os.path.isfile(place) and not knows(place):
         if os.path.isfile(f"{os.path.splitext(place)[0]}.hea"):
