@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from trainwright.api.pack import Packing
+    from trainwright.domains.images.packing import PackedPictures
     from trainwright.domains.signals.packing import PackedRecordings
 
 OF_RECORDINGS = ("rate", "seconds", "column", "dtype", "unreadable")
 """Options by which recordings are decoded, in place of files taken as they are."""
+OF_PICTURES = ("size", "quality")
+"""Options by which pictures are made smaller."""
 SHOWN = 20
 """Recordings that are named of those that are left out."""
 
@@ -40,19 +43,22 @@ def run(words: Sequence[str]) -> int:
 
 def _write(arguments: Namespace) -> str:
     """Write the pack; what is in it."""
+    pictures = arguments.format in ("jpeg", "raw") or any(getattr(arguments, name) is not None for name in OF_PICTURES)
+    if pictures or _owner(arguments.data) == "images":
+        return describe_pictures(_pack_pictures(arguments))
     asked = arguments.format == "wfdb" or any(getattr(arguments, name) is not None for name in OF_RECORDINGS)
-    if asked or _is_of_recordings(arguments.data):
+    if asked or _owner(arguments.data) == "signals":
         return describe_recordings(_pack_recordings(arguments))
     from trainwright.api.pack import pack
 
     return describe_packing(pack(arguments.data, arguments.output, overwrite=arguments.overwrite))
 
 
-def _is_of_recordings(data: str) -> bool:
-    """Whether a source of recordings reads the data: there is no table that could be taken as it is."""
+def _owner(data: str) -> str:
+    """The domain whose source reads the data; that of a table is no other's, and could be taken as it is."""
     from trainwright.data.sources.opening import options_of
 
-    return owner("source", options_of(data).type) == "signals"
+    return owner("source", options_of(data).type)
 
 
 def _name_pack(data: str, format: str) -> str:
@@ -84,6 +90,35 @@ def _pack_recordings(arguments: Namespace) -> PackedRecordings:
     return pack_recordings(arguments.data, arguments.output, asked, overwrite=arguments.overwrite)
 
 
+def _pack_pictures(arguments: Namespace) -> PackedPictures:
+    from trainwright.domains.images.packing import AskedPictures, pack_pictures
+
+    wrong = [name for name in OF_RECORDINGS if name != "unreadable" and getattr(arguments, name) is not None]
+    if wrong or arguments.format == "wfdb":
+        flag = f"--{wrong[0]}" if wrong else "--format wfdb"
+        raise RequestError(f"{flag} is of recordings", where="command line", why="these are pictures", fix="leave it out")
+    for name, low, high in (("size", 1, 65535), ("quality", 1, 100)):
+        value = getattr(arguments, name)
+        if value is not None and not low <= value <= high:
+            raise RequestError(f"--{name} is {value}", where="command line", fix=f"a whole number from {low} to {high}")
+    if arguments.format == "raw" and arguments.size is None:
+        raise RequestError("--format raw needs a size", where="command line", why="files are taken as they are without", fix="--size 256")
+    form = "raw" if arguments.format == "raw" else "jpeg"
+    asked = AskedPictures(arguments.size, form, arguments.quality or AskedPictures.quality, arguments.unreadable == "skip")
+    return pack_pictures(arguments.data, arguments.output, asked, overwrite=arguments.overwrite)
+
+
+def describe_pictures(made: PackedPictures) -> str:
+    """What was written of pictures, what was made smaller or left as it is, and how to train on it."""
+    lines = [f"column '{name}': {count_things(count, 'picture')}" for name, count in made.columns.items()]
+    if made.smaller:
+        lines.append(f"{count_things(made.smaller, 'picture')} made smaller")
+    lines += [f"{count_things(count, 'picture')} {kind} taken as they are" for kind, count in made.left.items()]
+    lines += _describe_skipped(made.skipped, "picture")
+    again = f"trainwright train {shlex.quote(str(made.path))}{'' if made.targets else ' --target COLUMN'}"
+    return "\n".join([*(wrap(each, 0) for each in lines), f"written: {made.path} ({made.bytes:,} bytes)", dim(again)])
+
+
 def describe_recordings(made: PackedRecordings) -> str:
     """What was written of recordings, what was changed and left out, and how to train on it."""
     changed = f", {made.resampled:,} resampled" if made.resampled else ""
@@ -95,11 +130,11 @@ def describe_recordings(made: PackedRecordings) -> str:
     return "\n".join([*lines, f"written: {made.path} ({made.bytes:,} bytes)", dim(again)])
 
 
-def _describe_skipped(skipped: Mapping[str, str]) -> list[str]:
-    """How many recordings were left out, and the first of them with the reason, each on a line of its own."""
+def _describe_skipped(skipped: Mapping[str, str], what: str = "recording") -> list[str]:
+    """How many were left out, and the first of them with the reason, each on a line of its own."""
     if not skipped:
         return []
-    lines = [f"{count_things(len(skipped), 'recording')} left out that cannot be read:"]
+    lines = [f"{count_things(len(skipped), what)} left out that cannot be read:"]
     lines += [wrap(f"{name}: {why}", 2) for name, why in list(skipped.items())[:SHOWN]]
     return lines + ([f"  … and {len(skipped) - SHOWN:,} more"] if len(skipped) > SHOWN else [])
 
@@ -130,18 +165,20 @@ def parser() -> Parser:
         "results. Files are stored as they are, each with a checksum, and read where they lie; any program that reads zip archives "
         "lists them and takes them out. Of a folder of recordings, and with --rate, --seconds, --column, --dtype or --unreadable, "
         "recordings are decoded once: arrays, at one rate if it is given, take the place of sounds and records. --format wfdb writes "
-        "a folder of WFDB records instead.",
-        "DATA [-o FILE.pack] [--rate HZ] [--seconds S] [--column NAME] [--dtype TYPE] [--unreadable skip] [--format wfdb] [--overwrite]",
+        "a folder of WFDB records instead. Pictures of a folder or table whose short side is more than --size are made that small.",
+        "DATA [-o FILE.pack] [--size N] [--quality Q] [--rate HZ] [--seconds S] [--column NAME] [--dtype TYPE] [--unreadable skip] "
+        "[--format jpeg|raw|wfdb] [--overwrite]",
         [
             "trainwright pack waves.csv -o waves.pack",
             "trainwright pack 'scans/*.csv' -o scans.pack --overwrite",
             "trainwright pack clips --rate 16000 --seconds 20",
+            "trainwright pack photos --size 256",
         ],
     )
     made.add_argument(
         "data",
         metavar="DATA",
-        help="a table, a pattern of tables, or a folder of recordings; paths are relative to the table they stand in",
+        help="a table, a pattern of tables, or a folder of recordings or pictures; paths are relative to the table they stand in",
     )
     made.add_argument("-o", "--output", metavar="FILE", help="the file to write; its name ends with .pack (default: that of DATA, here)")
     made.add_argument(
@@ -155,18 +192,21 @@ def parser() -> Parser:
         choices=("float32", "int16"),
         help="numbers of decoded recordings: float32 (default) or int16, which takes half the room",
     )
+    made.add_argument("--size", type=int, metavar="N", help="pixels of the short side of pictures, where it is more; each as it is without")
+    made.add_argument("--quality", type=int, metavar="Q", help="of JPEG files that are written, 1 to 100 (default: 95)")
     made.add_argument(
         "--unreadable",
         metavar="POLICY",
         choices=("error", "skip"),
-        help="error (default), or skip: rows whose recording cannot be read are left out, and listed",
+        help="error (default), or skip: rows whose recording or picture cannot be read are left out, and listed",
     )
     made.add_argument(
         "--format",
         metavar="KIND",
-        choices=("pack", "wfdb"),
+        choices=("pack", "wfdb", "jpeg", "raw"),
         default="pack",
-        help="pack (default), or wfdb: a folder of WFDB records of 16 bits, and a table",
+        help="pack (default); of recordings wfdb: a folder of WFDB records of 16 bits, and a table; of pictures that are made smaller jpeg "
+        "(default), or raw: pixels as they are",
     )
     made.add_argument("--overwrite", action="store_true", help="replace FILE when it is there already")
     return made

@@ -46,6 +46,7 @@ def open_packed(options: PackOptions, memory_limit: int) -> Source:
     source.packed = Packed(path, folder)
     said = pack.manifest.get("said", {})
     source.declared_columns, source.declared_split = said.get("columns", {}), said.get("split", {})
+    source.named_by = said.get("named_by", [])
     source.default_targets = [*source.default_targets, *said.get("targets", [])]
     found: Source = source
     return found
