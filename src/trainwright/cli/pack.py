@@ -103,8 +103,12 @@ def _pack_pictures(arguments: Namespace) -> PackedPictures:
             raise RequestError(f"--{name} is {value}", where="command line", fix=f"a whole number from {low} to {high}")
     if arguments.format == "raw" and arguments.size is None:
         raise RequestError("--format raw needs a size", where="command line", why="files are taken as they are without", fix="--size 256")
-    form = "raw" if arguments.format == "raw" else "jpeg"
-    asked = AskedPictures(arguments.size, form, arguments.quality or AskedPictures.quality, arguments.unreadable == "skip")
+    asked = AskedPictures(
+        arguments.size,
+        "raw" if arguments.format == "raw" else "jpeg",
+        arguments.quality or AskedPictures.quality,
+        arguments.unreadable == "skip",
+    )
     return pack_pictures(arguments.data, arguments.output, asked, overwrite=arguments.overwrite)
 
 

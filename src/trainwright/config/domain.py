@@ -116,6 +116,10 @@ class Domain:
     """The function of (column, values) that says what a column of names of files is, as (type, why): `image`, `paths of pictures`; None
     where it is not the domain's. Values are the first different ones, as text."""
 
+    adopts: str = ""
+    """The function of (object) that gives the source of rows in memory that are the domain's, None for others: asked before an object is
+    taken for a table."""
+
     def __post_init__(self) -> None:
         where = f"domain {self.name!r}"
         if not isinstance(self.name, str) or not self.name.isidentifier():
@@ -124,7 +128,7 @@ class Domain:
             raise ConfigError(
                 "it does not say what it is", where=where, fix='give one sentence: Domain("sounds", "Recordings in WAV files.")'
             )
-        wrong = [each.name for each in fields(self)[2:-3] if not isinstance(getattr(self, each.name), Mapping)]
+        wrong = [each.name for each in fields(self)[2:-4] if not isinstance(getattr(self, each.name), Mapping)]
         if wrong:
             raise ConfigError(f"`{wrong[0]}` is no mapping", where=where, fix=f"write {wrong[0]}={{name: …}}")
         self._check_parts(where)
@@ -143,7 +147,10 @@ class Domain:
         wrong = next((name for name, each in self.views.items() if not isinstance(each, Part)), None)
         if wrong is not None:
             raise ConfigError(f"views[{wrong!r}] is no Part", where=where, fix=EXAMPLE.replace("Class", "function"))
-        for shown, path in {**named, **{each: getattr(self, each) for each in ("claims", "infers") if getattr(self, each)}}.items():
+        for shown, path in {
+            **named,
+            **{each: getattr(self, each) for each in ("claims", "infers", "adopts") if getattr(self, each)},
+        }.items():
             if not isinstance(path, str) or not path.partition(":")[2]:
                 fix = "write module:name, which is imported when it is used"
                 raise ConfigError(f"{shown} is {path!r}, which names nothing in a module", where=where, fix=fix)

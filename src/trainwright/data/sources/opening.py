@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from trainwright.config.domains import load_of_domain, register
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import build, options_class
 from trainwright.data.claims import reasons
@@ -50,4 +51,18 @@ def from_object(data: Any, memory_limit: int = MEMORY_LIMIT, *, as_written: bool
         return open_source(options_of(str(data)), memory_limit, keep)
     from trainwright.data.sources.memory import index_of, table_of
 
+    if (adopted := _adopt(data)) is not None:
+        return adopted
     return TableSource(table_of(data, as_written), "the given table", index=index_of(data)).keeping(keep)
+
+
+def _adopt(data: Any) -> Source | None:
+    """The source that a domain makes of an object that is its own; None where none does, and for what is in every program."""
+    if type(data).__module__.partition(".")[0] in ("builtins", "pandas", "pyarrow", "numpy", "torch"):
+        return None
+    for each in register().domains.values():
+        if each.domain.adopts:
+            found: Source | None = load_of_domain("adopts", each.domain.name, each.domain.adopts)(data)
+            if found is not None:
+                return found
+    return None

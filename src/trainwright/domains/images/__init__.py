@@ -59,5 +59,6 @@ DOMAIN = Domain(
     synth=SYNTH,
     claims=f"{_HERE}.claims:claims",
     infers=f"{_HERE}.claims:infers",
+    adopts=f"{_HERE}.sources.byte_tables:adopt",
     claimed="pictures (.jpg, .png, .webp, .tif, .gif, .bmp)",
 )

@@ -19,6 +19,7 @@ MOST_BESIDE = 4
 IDX = re.compile(r"images[-.]idx[34]-ubyte(\.gz)?$", re.IGNORECASE)
 """Names of idx files of pictures."""
 LOOKED_AT_IN_TAR = 32
+TABLES = (".parquet", ".pq", ".arrow")
 MOST_OF_SET = 64
 """Files up to which a folder may be one of MNIST or CIFAR."""
 MOSTLY = 0.95
@@ -42,9 +43,23 @@ def claim_file(path: Path) -> Claim | None:
         return Claim(75, "an idx file of pictures", "idx")
     if path.suffix.lower() == ".tar" and (first := first_picture(path)):
         return Claim(70, f"a tar file with pictures: {first}", "tar")
+    if path.suffix.lower() in TABLES and (names := bytes_of_pictures(path)):
+        return Claim(70, f"a table with pictures as bytes: {', '.join(names)}", "image_table")
     if path.suffix.lower() in (".npy", ".npz") and (why := has_pictures(path)):
         return Claim(60, why, "image_array")
     return None
+
+
+def bytes_of_pictures(path: Path) -> list[str]:
+    """The columns of a Parquet or Arrow file that hold pictures."""
+    import pyarrow as pa
+
+    from trainwright.domains.images.sources.byte_tables import head_of, picture_columns
+
+    try:
+        return list(picture_columns(*head_of(path)))
+    except (OSError, pa.ArrowException):
+        return []  # told by what reads it
 
 
 def first_picture(path: Path) -> str:
@@ -103,13 +118,22 @@ def claim_folder(path: Path) -> Claim | None:
 
 
 def claim_set(path: Path) -> Claim | None:
-    """A folder with the files of MNIST or CIFAR."""
+    """A folder with the files of MNIST or CIFAR, or a set of Hugging Face with pictures."""
     names = set(os.listdir(path)) if len(os.listdir(path)) <= MOST_OF_SET else set()
     if any(IDX.search(each) for each in names):
         return Claim(75, "idx files of pictures, as those of MNIST", "idx")
     binary = {"data_batch_1.bin", "test_batch.bin"} & names or {"train.bin", "fine_label_names.txt"} <= names
     pickled = {"data_batch_1", "batches.meta"} <= names or {"train", "test", "meta"} == names
-    return Claim(75, "the files of CIFAR", "cifar") if binary or pickled else None
+    if binary or pickled:
+        return Claim(75, "the files of CIFAR", "cifar")
+    if names & {"dataset_dict.json", "state.json"} or any(each.endswith(".parquet") for each in [*names, *_names_in(path / "data")]):
+        first = next((each for each in sorted(path.rglob("*")) if each.suffix in TABLES and bytes_of_pictures(each)), None)
+        return Claim(76, f"a set of tables with pictures as bytes, the first is '{first.name}'", "image_table") if first else None
+    return None
+
+
+def _names_in(folder: Path) -> list[str]:
+    return os.listdir(folder) if folder.is_dir() else []
 
 
 def has_masks(path: Path) -> bool:

@@ -131,7 +131,9 @@ def _members(source: Any, columns: dict[str, str], asked: AskedPictures, made: P
     with ThreadPoolExecutor() as pool:
         tasks = ((row, {name: each[row].as_py() for name, each in texts.items()}) for row in range(len(source)))
         while piece := list(islice(tasks, AHEAD)):
-            for (row, written), done in zip(piece, pool.map(lambda task: _row(folders, *task, columns, asked), piece), strict=True):
+            for (row, written), done in zip(
+                piece, pool.map(lambda task: _row(folders, task[0], task[1], columns, asked), piece), strict=True
+            ):
                 if isinstance(done, str):
                     named = next((each for each in written.values() if each), "")
                     if not asked.skips:
@@ -197,12 +199,12 @@ def convert(content: bytes | np.ndarray, name: str, mask: bool, asked: AskedPict
         return ending, content, "of several frames" if getattr(picture, "n_frames", 1) > 1 else f"of mode {picture.mode}"
     upright = ImageOps.exif_transpose(picture)
     short = min(upright.size)
-    size = tuple(max(int(side * asked.size / short), asked.size) for side in upright.size)
+    width, height = (max(int(side * asked.size / short), asked.size) for side in upright.size)
     if mask:
-        return ".png", _encoded(upright.resize(size, image.Resampling.NEAREST), "PNG", asked), "smaller"
+        return ".png", _encoded(upright.resize((width, height), image.Resampling.NEAREST), "PNG", asked), "smaller"
     if upright.mode in ("P", "1"):
         upright = upright.convert("RGBA" if "transparency" in upright.info else "RGB" if upright.mode == "P" else "L")
-    smaller = upright.resize(size, image.Resampling.BICUBIC, reducing_gap=3.0)
+    smaller = upright.resize((width, height), image.Resampling.BICUBIC, reducing_gap=3.0)
     form = "PNG" if smaller.mode in ("RGBA", "LA") else "PPM" if asked.format == "raw" else "JPEG"
     return ENDINGS[form], _encoded(smaller, form, asked), "smaller"
 

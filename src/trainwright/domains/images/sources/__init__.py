@@ -20,5 +20,8 @@ PARTS: dict[str, Part] = {
     "cifar": _part("array_rows:CIFARFiles", "CIFAROptions", "the binary version of CIFAR-10 or CIFAR-100"),
     "image_array": _part("array_rows:ArrayFile", "ArrayOptions", "arrays of pictures in a .npy or .npz file"),
     "tar": _part("tar:TarShards", "TarOptions", "tar shards as WebDataset writes them, indexed once"),
+    "image_table": _part(
+        "byte_tables:ImageTable", "ImageTableOptions", "Parquet and Arrow files with pictures as bytes, sets of Hugging Face"
+    ),
 }
 """Registry name → source."""

@@ -96,3 +96,11 @@ class TarOptions(PartConfig):
     type: str = "tar"
     path: str
     """A shard, several by braces (`train-{000..146}.tar`) or a pattern (`train-*.tar`), or a folder of them."""
+
+
+class ImageTableOptions(PartConfig):
+    """Parquet or Arrow files with pictures as bytes, as Hugging Face has them; a folder that `save_to_disk` wrote."""
+
+    type: str = "image_table"
+    path: str
+    """The file, a pattern, or the folder."""
