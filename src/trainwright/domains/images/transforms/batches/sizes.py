@@ -28,7 +28,8 @@ class ProgressiveResize:
 
     def __call__(self, batch: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w2"]:
         """The batch made smaller, or as it is at full size."""
-        height, width = (self.side(each, self.scale()) for each in batch.shape[-2:])
+        scale = self.scale()
+        height, width = (self.side(each, scale) for each in batch.shape[-2:])
         if (height, width) == tuple(batch.shape[-2:]):
             return batch
         return functional.interpolate(batch, (height, width), mode="bilinear", antialias=True)
