@@ -146,6 +146,10 @@ def test_a_size_grows_in_a_straight_line_and_stays() -> None:
     assert sides == [32, 40, 48, 64, 64, 64]
     grow.tell_place(BatchPlace(0, 0.0, 0.0))
     assert grow(torch.rand(2, 3, 30, 64)).shape == (2, 3, 16, 32)
+    small = ProgressiveResize(ProgressiveResizeOptions(initial_scale=0.714, final_scale=0.714))
+    for share in (0.0, 1.0):
+        small.tell_place(BatchPlace(0, 0.0, share))
+        assert small(torch.rand(1, 3, 224, 224)).shape == (1, 3, 160, 160)
 
 
 def test_one_of_several_sizes_is_drawn_as_timm_draws_it() -> None:

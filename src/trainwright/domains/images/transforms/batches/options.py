@@ -94,9 +94,11 @@ class ProgressiveResizeOptions(NormalizedConfig):
     main: ClassVar[str] = "initial_scale"
     other_sizes: ClassVar[bool] = True
     initial_scale: Share = 0.5
-    """The side at the beginning, as a share of full size."""
+    """The side at the beginning, as a share of full size, at which pictures are evaluated."""
+    final_scale: Share = 1.0
+    """The side that is reached at `until` and kept; below 1 training never sees full size: 0.714 is 160 of 224, as RSB-A3."""
     until: Duration = Duration(0.8, "run")
-    """When full size is reached: `0.8 run`, `240 epochs`."""
+    """When it is reached: `0.8 run`, `240 epochs`."""
     size_increment: PositiveInt = 4
     """Sides are multiples of this; full size is as it is."""
     sizes: Annotated[list[Share], Field(min_length=2)] | None = None

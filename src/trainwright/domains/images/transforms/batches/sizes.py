@@ -38,7 +38,7 @@ class ProgressiveResize:
         """The share of full size; draws one number where there are several sizes."""
         options = self.options
         if options.sizes is None:
-            return options.initial_scale + (1 - options.initial_scale) * self.done
+            return options.initial_scale + (options.final_scale - options.initial_scale) * self.done
         mark = float(torch.rand((), dtype=torch.float64, generator=torch.default_generator))
         for size, chance in zip(options.sizes, chances(len(options.sizes), self.done, options.spread, options.random_mix), strict=True):
             mark -= chance
