@@ -125,8 +125,23 @@ def test_every_shipped_configuration_names_its_schema(path: Path) -> None:
 def test_every_shipped_configuration_of_a_run_is_valid(path: Path, tmp_path: Path) -> None:
     from trainwright.cli.main import main
 
-    given = [f"data.path={make_data(path.stem, tmp_path)}"] if "path: ???" in path.read_text() else []
+    text = path.read_text()
+    made = make_pictures if path.parent.name == "images" else make_data
+    given = [f"data.path={made(path.stem, tmp_path)}"] if "path: ???" in text else []
+    given += ["columns.image.encoder.weights.source=weights.safetensors"] if "source: ???" in text else []
     assert main(["validate", str(path), *given]) == 0
+
+
+def make_pictures(name: str, folder: Path) -> Path:
+    """A few pictures of two classes, or with masks."""
+    from PIL import Image
+
+    for number in range(4):
+        kinds = ("images", "masks") if name == "segmentation" else (f"class{number % 2}",)
+        for kind in kinds:
+            (folder / kind).mkdir(exist_ok=True)
+            Image.new("L" if kind == "masks" else "RGB", (8, 8)).save(folder / kind / f"{number}.png")
+    return folder
 
 
 def make_data(name: str, folder: Path) -> Path:
