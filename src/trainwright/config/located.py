@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -66,6 +66,7 @@ def located_errors(model: type[ConfigModel], composed: Composed, found: list[Any
         path, extra = _path_of(each["loc"], Section(model), composed.values)
         if each["type"] != "alternatives":
             grouped.setdefault(path, []).append(Refusal(each["type"], each.get("ctx", {}), each["input"], extra))
+    grouped = {path: refusals for path, refusals in grouped.items() if not _is_told_below(path, refusals, grouped)}
     reports = [(_place(composed.root, path, refusals[0]), _report(model, composed, path, refusals)) for path, refusals in grouped.items()]
     reports += [_alternatives(composed, path, group) for path, group in _conflicts(Section(model), composed.root)]
     known = {each.where for each in composed.problems}
@@ -73,6 +74,12 @@ def located_errors(model: type[ConfigModel], composed: Composed, found: list[Any
     order = {name: number for number, name in enumerate(dict.fromkeys(place.name for place, _ in reports))}
     reports.sort(key=lambda each: (order[each[0].name], each[0].line, each[0].column))
     return [*composed.problems, *(error for _, error in reports)]
+
+
+def _is_told_below(path: KeyPath, refusals: list[Refusal], grouped: Mapping[KeyPath, list[Refusal]]) -> bool:
+    """Whether a list or mapping was refused as a word alone, and as what it is has mistakes of its own: of a union `word or list`."""
+    structured = isinstance(refusals[0].value, list | dict) and all(each.kind == "literal_error" for each in refusals)
+    return structured and any(len(other) > len(path) and other[: len(path)] == path for other in grouped)
 
 
 def _conflicts(here: Structure, node: Node, path: KeyPath = ()) -> Iterator[tuple[KeyPath, list[str]]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from trainwright.config.model import PartConfig
 from trainwright.domains.images.transforms.color_options import ColorJitterOptions
 from trainwright.domains.images.transforms.geometry_options import RandomAffineOptions, RandomHorizontalFlipOptions
+from trainwright.domains.images.transforms.library_options import of_library
 from trainwright.domains.images.transforms.options import RandomResizedCropOptions
 
 TINY = 16
@@ -37,6 +38,7 @@ def default_augmentation(sides: Sequence[int]) -> list[PartConfig]:
 
 
 def of_column(chain: Sequence[PartConfig], sides: Sequence[int]) -> list[PartConfig]:
-    """A chain for pictures of a column: random crops make the size of the column where they say none."""
+    """A chain for pictures of a column: random crops make the size of the column where they say none, and paths of libraries are theirs."""
     lacking = [each.type == "random_resized_crop" and getattr(each, "size", None) is None for each in chain]
-    return [each.model_copy(update={"size": list(sides)}) if lacks else each for each, lacks in zip(chain, lacking, strict=True)]
+    sized = [each.model_copy(update={"size": list(sides)}) if lacks else each for each, lacks in zip(chain, lacking, strict=True)]
+    return [of_library(each) for each in sized]

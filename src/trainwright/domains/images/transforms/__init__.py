@@ -52,6 +52,11 @@ PARTS: dict[str, Part] = {
     "gaussian_noise": _color("GaussianNoise", "independent noise on every number"),
     "random_channel_permutation": _color("RandomChannelPermutation", "the channels in random order"),
     "random_photometric_distort": _color("RandomPhotometricDistort", "colours and the order of channels, each in some pictures"),
+    "library_transform": Part(
+        f"{_HERE}.library:LibraryTransform",
+        f"{_HERE}.library_options:LibraryTransformOptions",
+        "one of torchvision, timm, albumentations",
+    ),
     **POLICIES,
     **BATCHES,
 }
