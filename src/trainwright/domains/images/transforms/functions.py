@@ -18,6 +18,8 @@ from trainwright.domains.images.transforms import pillow, tensors
 
 COLORS = ("adjust_brightness", "adjust_contrast", "adjust_saturation", "adjust_hue", "adjust_gamma", "adjust_sharpness", "adjust_in_turn")
 """What has a meaning for gray and RGB alone, so that a fourth channel is left as it is."""
+OF_RGB = ("adjust_brightness", "adjust_contrast", "adjust_saturation", "adjust_hue", "adjust_in_turn", "rgb_to_grayscale")
+"""What Pillow does to gray and RGB alone, not channel by channel."""
 NAMES = tuple(tensors.__all__)
 
 
@@ -37,7 +39,8 @@ def function(name: str) -> Callable[..., Any]:
     def change(picture: Tensor, *given: Any, **named: Any) -> Any:
         if name in COLORS and picture.shape[-3] == 4:
             return torch.cat([change(picture[..., :3, :, :], *given, **named), picture[..., 3:, :, :]], dim=-3)
-        return (by_pillow if is_pillows(picture) else by_tensors)(picture, *given, **named)
+        chosen = by_pillow if is_pillows(picture) and (name not in OF_RGB or len(picture) in (1, 3)) else by_tensors
+        return chosen(picture, *given, **named)
 
     return change
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from PIL import Image
@@ -13,16 +15,10 @@ from trainwright.domains.images.transforms.matrices import Matrix
 
 
 def resize_mask(mask: Tensor, size: Size) -> Tensor:
-    """At another size: of each pixel the one whose middle is nearest to its own (torch's nearest-exact)."""
+    """At another size: of each pixel the one whose middle is nearest to its own, as Pillow finds it for the picture (nearest-exact)."""
     if tuple(mask.shape) == size:
         return mask
-    down, across = (nearest(there, wanted) for there, wanted in zip(mask.shape, size, strict=True))
-    return mask.index_select(0, down).index_select(1, across)
-
-
-def nearest(there: int, wanted: int) -> Tensor:
-    """The places, of `there` pixels in a line, of those that `wanted` ones are taken from."""
-    return ((torch.arange(wanted) + 0.5) * (there / wanted)).long().clamp_max(there - 1)
+    return _taken(mask, lambda image: image.resize((size[1], size[0]), Image.Resampling.NEAREST))
 
 
 def crop_mask(mask: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
@@ -47,7 +43,11 @@ def perspective_mask(mask: Tensor, numbers: list[float]) -> Tensor:
 
 
 def _by_pillow(mask: Tensor, size: tuple[int, int], way: Image.Transform, numbers: Matrix | list[float]) -> Tensor:
+    fill = ignored(mask)
+    return _taken(mask, lambda image: image.transform(size, way, numbers, Image.Resampling.NEAREST, fillcolor=fill))
+
+
+def _taken(mask: Tensor, take: Callable[[Image.Image], Image.Image]) -> Tensor:
+    """What a function of Pillow takes of the pixels of a mask, which have 32 bits unless they are bytes."""
     kind = np.uint8 if mask.dtype == torch.uint8 else np.int32
-    image = Image.fromarray(np.ascontiguousarray(mask.numpy().astype(kind)))
-    found = image.transform(size, way, numbers, Image.Resampling.NEAREST, fillcolor=ignored(mask))
-    return torch.from_numpy(np.array(found)).to(mask.dtype)
+    return torch.from_numpy(np.array(take(Image.fromarray(np.ascontiguousarray(mask.numpy().astype(kind)))))).to(mask.dtype)
