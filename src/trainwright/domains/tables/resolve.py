@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from trainwright.baselines import ColumnsOptions
 from trainwright.config.choice import choose
 from trainwright.config.domains import column_kind
 from trainwright.config.model import PartConfig
@@ -38,9 +39,11 @@ def baselines_of(config: Config, prepared: PreparedData) -> list[PartConfig]:
     chosen = list(config.evaluation.baselines)
     if "baselines" in config.evaluation.model_fields_set:
         return chosen
-    there = {each.type for each in chosen}
     kinds = dict.fromkeys(column.type for column in prepared.columns if column.role == "input")
     brought = [choose("baseline", each) for kind in kinds for each in column_kind(kind).baselines]
+    if brought and all(prepared.table.encoder.features[name].lazy for name in prepared.inputs):
+        chosen = [each for each in chosen if not isinstance(each, ColumnsOptions)]  # which read columns, and there are files alone
+    there = {each.type for each in chosen}
     return chosen + [each for each in brought if each.type not in there]
 
 

@@ -76,14 +76,14 @@ def scan(places: Iterable[Place], options: Decoding, told: Told = lambda looked,
             found.merge(look_at(chunk, options))
             told(found.looked, len(found.faults))
         return found
-    with _pool(workers) as pool:
+    with worker_pool(workers) as pool:
         for each in _in_order(pool, chunks, options, 4 * workers):
             found.merge(each)
             told(found.looked, len(found.faults))
     return found
 
 
-def _pool(workers: int) -> Executor:
+def worker_pool(workers: int) -> Executor:
     """Processes, which hold no lock together; threads where a process cannot be forked, and would run the main module of a script again."""
     if sys.platform == "linux":
         return ProcessPoolExecutor(workers, mp_context=get_context("fork"))

@@ -40,6 +40,7 @@ class ImageFolder(FolderTable):
                 split=made.split,
             )  # fmt: skip
             self.notes = made.notes
+            self._measure(options)
             return
         given = Path(options.path).expanduser().is_file()
         arranged = Arranged(found.pictures[0].paths) if given else arrange(found, options)
@@ -71,6 +72,16 @@ class ImageFolder(FolderTable):
             self.notes += notes
             self.refusal = self.refusal or refusal
             self.notes += [] if group or arranged.splits is not None else [TrainingNote(BY_PHOTOGRAPH)]
+        self._measure(options)
+
+    def _measure(self, options: ImageFolderOptions) -> None:
+        """Add the numbers that are asked for of each picture."""
+        if options.measures:
+            from trainwright.domains.images.classical.measured import add_measures
+
+            column = self.listed_columns[0]
+            references = [str(self.root / each) for each in self.table[column].to_pylist()]
+            add_measures(self, column, references, options.measures)
 
 
 def look_at(given: str) -> tuple[Path, Found]:

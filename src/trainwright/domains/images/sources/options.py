@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator
 
 from trainwright.config.model import PartConfig, refusal
+from trainwright.domains.images.classical.options import Measure
 
 
 def named_pattern(text: str) -> str:
@@ -44,6 +45,9 @@ class ImageFolderOptions(PartConfig):
     r"""What names of files say: a regular expression whose named groups are columns: `(?P<person>[^_]+)_\d+`."""
     group: str | None = None
     """The column whose pictures are never divided between splits, such as a person."""
+    measures: list[Measure] = []
+    """Numbers about each picture as columns beside it: `moments`, `contours`, `edges`, `lines`, `circles`, a few each; `hog`, one column
+    of 1,764. Measured once by scikit-image, and kept on disk."""
 
 
 class ImageMasksOptions(PartConfig):
