@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainwright.cli.style import table
@@ -27,8 +27,18 @@ def describe_metrics(result: Mapping[str, Any]) -> str:
         between = [] if not bounds else ["" if low is None else f"{low:.4g} … {high:.4g}"]
         rows.append((target, metric, f"{value:.6g}", *between))
     names = ("target", "metric", "value", *([f"{100 * _level(result):g}% interval"] if bounds else []))
+    rows += [(f"{target}, {probe}", metric, f"{value:.6g}", *([""] if bounds else [])) for probe, target, metric, value in _probes(result)]
     blocks = [*plain, *([""] if plain else []), table(names, rows, right=(2,)), *([""] if notes else []), *notes]
     return "\n".join([*blocks, *_importance(result.get("importance", {}))])
+
+
+def _probes(result: Mapping[str, Any]) -> Iterator[tuple[str, str, str, float]]:
+    """What simple models of the encoder's output reach."""
+    for probe, targets in result.get("probes", {}).items():
+        for target, metrics in targets.items():
+            for metric, value in metrics.items():
+                if isinstance(value, int | float):
+                    yield probe, target, metric, float(value)
 
 
 def _level(result: Mapping[str, Any]) -> float:

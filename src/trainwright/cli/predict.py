@@ -37,6 +37,7 @@ def run(words: Sequence[str]) -> int:
 
     predictor = found.open([*launch.settings, *settings])
     predictor = predictor if arguments.threshold is None else predictor.decided_at(arguments.threshold)
+    predictor = predictor.with_embeddings() if arguments.embeddings else predictor
     split = "" if data is not None else named_split(arguments, predictor.usual_split)
     output = arguments.output or predictor.usual_output(split)
     columns = predict_with(predictor, data, split, output, escape_formulas=arguments.escape_formulas)
@@ -104,11 +105,12 @@ def parser() -> ConfiguredParser:
         "Predict rows. A table's run gives the value or class of each target, with the probability of each class; any other run what its "
         "`predict_step` gives for the arrays of a batch by name (.npz, .safetensors, or a table with columns of these names). Without "
         "DATA a split of the run's own data is predicted. Without -o the first rows are printed.",
-        "RUN|CONFIG [DATA] [--split NAME] [-o FILE] [key=value …]",
+        "RUN|CONFIG [DATA] [--split NAME] [-o FILE] [--embeddings] [key=value …]",
         [
             "trainwright predict runs/titanic-survived new.csv",
             "trainwright predict runs/titanic-survived new.csv -o predictions.parquet",
             "trainwright predict runs/titanic-survived new.csv --threshold tuned",
+            "trainwright predict runs/photos folder/ -o out.parquet --embeddings",
             "trainwright predict runs/mine --split test -o predictions.npz",
             "trainwright predict runs/fitted rows.npz model=./net.py:Net -o predictions.csv",
         ],
@@ -118,6 +120,7 @@ def parser() -> ConfiguredParser:
     made.add_argument(
         "--threshold", metavar="P|tuned", help="probability from which a row is called positive; tuned: the best F1 on the validation rows"
     )
+    made.add_argument("--embeddings", action="store_true", help="the encoder's output of each row too, as a column of lists: `embedding`")
     made.add_argument("--weights", default="", metavar="RUN|FILE", help="weights for a configuration")
     add_trust_flag(made)
     add_launch_flags(made, ("gpu", "verbose", "typecheck"))
@@ -127,9 +130,9 @@ def parser() -> ConfiguredParser:
     )
     written = ("output", "escape_formulas", "verbose", "typecheck")
     with_weights = "name its configuration instead: trainwright predict RUN/config.yaml --weights FILE"
-    own = "a run of a system of one's own"
+    own, of_table = "a run of a system of one's own", ("split", "threshold", "embeddings", *written)
     made.forms = {
-        "table": Form("a table's run", ("split", "threshold", *written), ANSWERING, "leave it out: the run's own model predicts all rows"),
+        "table": Form("a table's run", of_table, ANSWERING, "leave it out: the run's own model predicts all rows"),
         "own run": Form(own, ("split", "gpu", *written), MEASURING, f"leave it out; for other weights {with_weights}", OF_ROWS),
         "fit run": Form("a run of tw.fit", ("gpu", *written), GIVEN, "leave it out: its data are not in its files"),
         "weights": Form("a configuration with weights", ("split", "weights", "gpu", *written), MEASURING, "leave it out"),

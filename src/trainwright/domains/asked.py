@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from trainwright.config.compose import compose
 from trainwright.config.limits import MOST_SEED
@@ -17,9 +17,31 @@ READING = ("data.source.unreadable", "columns")
 """Settings that say what becomes of new rows whose files cannot be read; of `columns` nothing else."""
 ANSWERING = ("evaluation.views", *READING)
 """Settings that count where rows are answered and not measured."""
-SETTINGS = ("evaluation.intervals", "evaluation.importance", "evaluation.views", "run.seed", *READING)
+SETTINGS = ("evaluation.intervals", "evaluation.importance", "evaluation.views", "evaluation.probe", "run.seed", *READING)
 """The settings that are used; what else `evaluation` has is of a training, and is refused."""
 Unreadable = Literal["error", "skip", "repair"]
+
+
+class ProbeOptions(ConfigModel):
+    """A simple model of the encoder's output, fitted to the training rows of the run and measured beside it."""
+
+    type: Literal["linear", "knn"] = "linear"
+    """Logistic (of numbers: ridge) regression on standardised embeddings, or the nearest training rows."""
+    strength: float = Field(default=1.0, gt=0)
+    """Of `linear`: the inverse of the L2 penalty, C of scikit-learn."""
+    k: int = Field(default=20, ge=1)
+    """Of `knn`: how many rows answer, each with one vote."""
+    metric: Literal["cosine", "euclidean"] = "cosine"
+    """Of `knn`: how far two embeddings are apart."""
+
+
+def _as_probes(value: Any) -> Any:
+    """`linear`, `{type: knn, k: 5}`, or a list of such."""
+    given = value if isinstance(value, list) else [value]
+    return [{"type": each} if isinstance(each, str) else each for each in given]
+
+
+Probes = Annotated[list[ProbeOptions], BeforeValidator(_as_probes)]
 
 
 class MeasureOptions(NamedTuple):
@@ -37,6 +59,8 @@ class MeasureOptions(NamedTuple):
     """Ways to look at every row, over which its answer is averaged, where it is not as the run says."""
     all_unreadable: Unreadable | None = None
     """The same of all other columns, and of the source."""
+    probes: tuple[ProbeOptions, ...] = ()
+    """Simple models of the encoder's output that are measured beside it."""
 
 
 class _Seed(ConfigModel):
@@ -47,6 +71,7 @@ class _Evaluation(ConfigModel):
     intervals: Intervals = None
     importance: bool = False
     views: list[str] | None = None
+    probe: Probes = []
 
 
 class _Files(ConfigModel):
@@ -74,4 +99,5 @@ def read_asked(settings: Sequence[Any]) -> MeasureOptions:
     policies = {name: each.unreadable for name, each in found.columns.items()}
     evaluation, everywhere = found.evaluation, found.data.source.unreadable
     views = None if evaluation.views is None else tuple(evaluation.views)
-    return MeasureOptions(evaluation.intervals, evaluation.importance, found.run.seed, policies, views, everywhere)
+    probes = tuple(evaluation.probe)
+    return MeasureOptions(evaluation.intervals, evaluation.importance, found.run.seed, policies, views, everywhere, probes)

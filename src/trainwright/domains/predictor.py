@@ -95,6 +95,11 @@ class Predictor(ABC):
         what, why = "a threshold decides between two classes", "only a table's run has targets with a class"
         raise RequestError(what, where=f"threshold {threshold}", why=why, fix="leave it out")
 
+    def with_embeddings(self) -> Predictor:
+        """The same, whose predictions hold what the encoders make of each row; raises RequestError for models without encoders."""
+        what, why = "this model has no embeddings", "only a table's run has encoders"
+        raise RequestError(what, where="--embeddings", why=why, fix="leave it out, or give what it embeds in its predict_step")
+
     def sample(self, n: int, seed: int = 0) -> Any:
         """`n` new things, as the system's `sample` gives them; raises RequestError for a model that makes none."""
         raise RequestError("this model makes no samples", where="sample", why="it answers rows", fix="trainwright predict RUN DATA")

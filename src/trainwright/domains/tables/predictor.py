@@ -25,12 +25,14 @@ from trainwright.domains.place import Place
 from trainwright.domains.predictor import Field, Predictor, Tensors
 from trainwright.domains.tables.analysis.of_rows import importance_of
 from trainwright.domains.tables.conformal_columns import conformal_columns
+from trainwright.domains.tables.embeddings import COLUMN, as_column, embeddings_of
 from trainwright.domains.tables.explained import TableSubject
 from trainwright.domains.tables.measured_intervals import interval_column, measure_intervals
 from trainwright.domains.tables.model import Model, rows_at_once
 from trainwright.domains.tables.placed import place_rows
 from trainwright.domains.tables.position_metrics import measured_outputs
 from trainwright.domains.tables.prepared import PreparedTable
+from trainwright.domains.tables.probes.measured import measure_probes
 from trainwright.domains.tables.row_names import names_of, with_names
 from trainwright.domains.tables.unreadable_files import set_policies
 from trainwright.explain.explanation import Explanation
@@ -85,8 +87,8 @@ class TablePredictor(Predictor):
 
     endings: ClassVar[tuple[str, ...]] = (".csv", ".parquet", ".jsonl")
 
-    def __init__(self, model: Model, place: Place | None = None, asked: MeasureOptions | None = None) -> None:
-        self.model, self.place, self.asked = model, place, asked or MeasureOptions()
+    def __init__(self, model: Model, place: Place | None = None, asked: MeasureOptions | None = None, embeds: bool = False) -> None:
+        self.model, self.place, self.asked, self.embeds = model, place, asked or MeasureOptions(), embeds
         self.received = None if place is None else place.received
         self.reads = [] if place is None or place.run is None else trained_on(place.run)
 
@@ -163,12 +165,20 @@ class TablePredictor(Predictor):
         """The same, with the binary targets decided at this probability, 0 to 1, or at the `tuned` one; raises RequestError."""
         kinds = {spec.name: spec.kind for spec in self.model.encoder.spec.targets}
         chosen = read_threshold(threshold, kinds, {name: float(each["threshold"]) for name, each in self.model.tuned.items()})
-        return TablePredictor(replace(self.model, thresholds={**self.model.thresholds, **chosen}), self.place, self.asked)
+        return TablePredictor(replace(self.model, thresholds={**self.model.thresholds, **chosen}), self.place, self.asked, self.embeds)
+
+    def with_embeddings(self) -> TablePredictor:
+        """The same, whose predictions have a column `embedding` too: what the encoders make of each row."""
+        return TablePredictor(self.model, self.place, self.asked, embeds=True)
 
     def answer(self, rows: TableRows) -> pa.Table:
         """A row of predictions for each that was given, in order, after what names it; what `drop` or `data.where` leaves out is null."""
         scores = rows.take(self.model) if len(rows.positions) else {name: np.zeros(shape) for name, shape in self._no_scores().items()}
         table = self.postprocess(scores)
+        if self.embeds:
+            taken = table_rows(rows.encoded, rows.positions)
+            vectors = embeddings_of(self.model, taken, rows_at_once(rows.encoded, rows.asked))
+            table = table.append_column(COLUMN, as_column(vectors))
         return with_names(place_rows(table, rows.places, rows.given), rows.names)
 
     def measure(self, rows: TableRows, split: str) -> dict[str, Any]:
@@ -188,6 +198,10 @@ class TablePredictor(Predictor):
             found["intervals"], found["resampling"] = measure_intervals(self.asked.intervals, column, *measured_by)
         found["classes"] = {name: each for name, outcome in outcomes.items() if (each := by_class(outcome, wanted[name]))}
         found["classes"] |= at_positions
+        if self.asked.probes:
+            train = self.own_rows("train")
+            fitted_to, size = table_rows(train.encoded, train.positions), rows_at_once(rows.encoded, rows.asked)
+            found["probes"] = measure_probes(self.model, self.asked.probes, fitted_to, table_rows(rows.encoded, rows.positions), size)
         if self.asked.importance:
             found["importance"] = importance_of(self.model, rows.encoded, rows.positions, outcomes, self.asked.seed).columns
         return found
