@@ -12,6 +12,7 @@ from torch import Tensor
 from trainwright.config.errors import RequestError
 from trainwright.data.rows import Rows
 from trainwright.domains.tables.model import Model
+from trainwright.systems.parts import announced_shape
 
 COLUMN = "embedding"
 """The column of predictions that holds them."""
@@ -39,7 +40,8 @@ def embeddings_of(model: Model, rows: Rows, size: int) -> np.ndarray:
 
 def embedding_width(model: Model) -> int:
     """How many numbers the vector of a row has."""
-    return sum(int(encoder.tokens) * int(encoder.width) for encoder, _ in model.system.reads)  # type: ignore[arg-type]
+    shapes = [announced_shape(encoder) for encoder, _ in model.system.reads]
+    return sum(tokens * width for tokens, width in shapes)
 
 
 def as_column(vectors: np.ndarray) -> pa.Array:

@@ -53,12 +53,12 @@ class LinearProbe:
 
         def evaluate() -> Tensor:
             optimizer.zero_grad()
-            total = self.weight.square().sum() / (2 * self.strength * len(vectors))
-            total.backward()
-            total = total.detach()
+            penalty: Tensor = self.weight.square().sum() / (2 * self.strength * len(vectors))
+            torch.autograd.backward(penalty)
+            total = penalty.detach()
             for start in range(0, len(vectors), PIECE):
                 loss = self._loss(self.outputs_of(vectors[start : start + PIECE]), truth[start : start + PIECE]) / len(vectors)
-                loss.backward()
+                torch.autograd.backward(loss)
                 total = total + loss.detach()
             return total
 
