@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, wraps
+from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from trainwright.config.errors import did_you_mean
-from trainwright.domains.images.transforms import pillow, tensors
+from trainwright.domains.images.reading.libraries import pillow
+from trainwright.domains.images.transforms import tensors
 
 COLORS = ("adjust_brightness", "adjust_contrast", "adjust_saturation", "adjust_hue", "adjust_gamma", "adjust_sharpness", "adjust_in_turn")
 """What has a meaning for gray and RGB alone, so that a fourth channel is left as it is."""
@@ -32,8 +34,9 @@ def __getattr__(name: str) -> Callable[..., Any]:
 @cache
 def function(name: str) -> Callable[..., Any]:
     """The function of a name, by Pillow or by tensors as the picture is."""
+    pillow()  # which says what to install where it is not
     by_tensors = getattr(tensors, name)
-    by_pillow = getattr(pillow, name, by_tensors)
+    by_pillow = getattr(import_module("trainwright.domains.images.transforms.pillow"), name, by_tensors)
 
     @wraps(by_tensors)
     def change(picture: Tensor, *given: Any, **named: Any) -> Any:
