@@ -47,12 +47,15 @@ class RunFacts:
     """(row numbers, names of columns) → the raw values."""
 
     features: Mapping[str, Any] = field(default_factory=dict)
-    """Column → the column as it was fitted, an input; it knows how its rows are read."""
+    """Column → the column as it was fitted; it knows how its rows are read."""
     lengths: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Column that is read row by row → how long each row of the data that is used is, as its references say."""
     rests: Callable[..., Rests | None] | None = None
     """(place among `rows`, target, class or "" for the likeliest, column, method of explaining) → where the answer rests; None where it
     cannot be told, as by a method that this network is not for. The method is integrated gradients unless named."""
+    answers: Callable[[int, str], tuple[np.ndarray, np.ndarray]] | None = None
+    """(place among `rows`, target with a class at every position) → the true class of each, negative where it does not count, and that
+    which is answered."""
     splits: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Split → the numbers of its rows in the data; `train`, `validation` and `test`, those that there are."""
     known: Sequence[str] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 
 from trainwright.config.errors import TrainwrightError
 from trainwright.domains.facts import Rests
@@ -13,6 +14,7 @@ from trainwright.domains.tables.model import Model
 from trainwright.explain.run import explain, method_options
 from trainwright.explain.study import Asked
 from trainwright.features.encoding import EncodedTable
+from trainwright.features.table_rows import table_rows
 
 POINTS = {5_000_000: 16, 20_000_000: 4}
 """Parameters of a network, at most → points of integrated gradients; of larger ones only a GPU is asked."""
@@ -61,6 +63,21 @@ class RestsOf:
             named,
             answer,
         )
+
+
+class AnswersOf:
+    """(place among the rows of a split, target with positions) → the true class of each, below 0 where none counts, and the answer."""
+
+    def __init__(self, model: Model, table: EncodedTable, positions: np.ndarray) -> None:
+        self.model, self.table, self.positions = model, table, positions
+
+    def __call__(self, place: int, target: str) -> tuple[np.ndarray, np.ndarray]:
+        system = self.model.system
+        batch = table_rows(self.table, self.positions[place : place + 1]).take(torch.tensor([0]))
+        given = {name: each.to(next(system.parameters()).device) for name, each in batch.items() if not name.startswith("target.")}
+        with torch.no_grad():
+            found = system.output_of(target, given, [None] * len(self.model.encoder.groups))
+        return batch[f"target.{target}"][0].cpu().numpy(), found[0].argmax(0).cpu().numpy()
 
 
 def spread(count: int) -> list[int]:

@@ -13,7 +13,7 @@ from trainwright.config.errors import FOREIGN, ConfigError
 from trainwright.domains.facts import RunFacts
 from trainwright.domains.tables.model import Model
 from trainwright.domains.tables.prepare import PreparedData
-from trainwright.domains.tables.rests import RestsOf
+from trainwright.domains.tables.rests import AnswersOf, RestsOf
 from trainwright.metrics.outcome import Outcome
 from trainwright.report.blocks import check
 from trainwright.runs.directory import RunDirectory
@@ -29,17 +29,19 @@ def domain_blocks(
     roles = {column.name: column for column in prepared.columns}
     columns = {name: roles[name].type for name in (*prepared.inputs, *prepared.targets)}
     asked = _blocks_of(config.data.source.type, columns.values())
-    if not asked or not outcomes:
-        return []
-    rows = prepared.rows(split)
     table, features = prepared.table, prepared.table.encoder.features
-    fitted = {name: features[name] for name in prepared.inputs if name in features}
+    split = split if outcomes else "test" if len(table.test) else "validation"
+    rows = prepared.rows(split)
+    if not asked or not len(rows):
+        return []
+    fitted = {name: features[name] for name in columns if name in features}
     lazy = {column: group.name for group in table.encoder.groups for column in group.columns if group.name in table.references}
     lengths = {column: table.references[name].lengths for column, name in lazy.items()}
     rests = RestsOf(model, table, getattr(table, split))
     splits = {name: prepared.rows(name) for name in ("train", "validation", "test") if len(getattr(table, name))}
     known = prepared.source.schema.names
-    facts = RunFacts(run.path, columns, split, rows, dict(outcomes), prepared.source.read, fitted, lengths, rests, splits, known)
+    answers = AnswersOf(model, table, getattr(table, split))
+    facts = RunFacts(run.path, columns, split, rows, dict(outcomes), prepared.source.read, fitted, lengths, rests, answers, splits, known)
     return [block for where, path in asked for block in _make_blocks(where, path, facts)]
 
 

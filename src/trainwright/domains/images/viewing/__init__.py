@@ -13,6 +13,7 @@ VIEWS = {
 BLOCKS = {
     "pictures": f"{_HERE}.report:describe_pictures",
     "picture_examples": f"{_HERE}.mistakes:show_mistakes",
+    "masks": f"{_HERE}.masks:show_masks",
     "near_duplicates": f"{_HERE}.duplicates:tell_duplicates",
 }
 """What a report tells of pictures → what tells it."""
