@@ -1,6 +1,6 @@
 """Encoders of pictures on three sets: parameters, accuracy on pictures held out, and processor seconds of the whole run.
 
-    python -m benchmarks.images_models [--hands FOLDER] [--encoders small_cnn vit] [--seeds 1]
+    python -m benchmarks.images_models [--hands FOLDER] [--sets digits signs] [--encoders small_cnn vit] [--seeds 1]
 
 Digits are those of scikit-learn as 8×8 PNG files, split at random. Signs are `trainwright synth pictures`, split by who drew them. Hands
 are a folder with index.csv (path, digit, student), split by student. Every run is `trainwright train` with its own choice of settings.
@@ -32,6 +32,9 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "vit": {"width": 96, "depth": 6, "heads": 3},
 }
 """Networks that two cores train in minutes."""
+
+
+SETS = ("digits", "signs", "hands")
 
 
 class Pictures(NamedTuple):
@@ -87,11 +90,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hands", type=Path, help="a folder with index.csv: path, digit, student")
     parser.add_argument("--encoders", nargs="*", choices=ENCODERS, default=[*ENCODERS])
+    parser.add_argument("--sets", nargs="*", choices=SETS, default=[*SETS])
     parser.add_argument("--seeds", type=int, default=1)
     arguments = parser.parse_args()
     print(f"{'set':8} {'encoder':16} {'parameters':>12} {'accuracy':>9} {'processor':>12}", flush=True)
     with tempfile.TemporaryDirectory() as place:
-        for pictures in sets(Path(place), arguments.hands):
+        for pictures in (each for each in sets(Path(place), arguments.hands) if each.name in arguments.sets):
             for encoder in arguments.encoders:
                 found = [train(pictures, encoder, seed, Path(place)) for seed in range(arguments.seeds)]
                 accuracy, seconds, sizes = (statistics.mean(each) for each in zip(*found, strict=True))

@@ -17,6 +17,10 @@ from trainwright.config.places import KeyPath
 from trainwright.config.registry import options_class
 
 
+UNTYPED = "auto"
+"""The type of a column that is given options and no type."""
+
+
 @dataclass(frozen=True)
 class Section:
     """A mapping whose keys are the fields of `model`."""
@@ -97,7 +101,8 @@ def fields_of(here: Structure, value: Any = None) -> dict[str, FieldInfo] | None
     if isinstance(here, Section):
         return {**short_fields(here.model, value), **here.model.model_fields}
     if isinstance(here, PartHere):
-        name = value.get("type", here.default) if isinstance(value, Mapping) else value if isinstance(value, str) else here.default
+        default = here.default or (UNTYPED if here.kind == "feature" else "")
+        name = value.get("type", default) if isinstance(value, Mapping) else value if isinstance(value, str) else default
         try:
             return dict(options_class(here.kind, name).model_fields)
         except ConfigError:

@@ -10,6 +10,7 @@ from trainwright.domains.tables.training import suggest_training
 from trainwright.engine.config import TrainerConfig
 from trainwright.features.spec import DataSpec, InputGroup
 from trainwright.systems.config import SupervisedConfig
+from trainwright.systems.run_config import read_config
 from trainwright.systems.supervised import resolve_options
 
 
@@ -47,3 +48,9 @@ def test_tables_keep_their_settings_and_few_numbers_beside_a_picture_are_joined_
     both = resolve_options(SupervisedConfig(), DataSpec([pictures(32), numbers], [], 1_000)).combiner
     alone = resolve_options(SupervisedConfig(), DataSpec([pictures(32)], [], 1_000)).combiner
     assert (both.type, both.depth, alone.type, alone.depth) == ("concat", 1, "concat", 0)
+
+
+def test_an_encoder_is_named_and_given_options_one_after_the_other_on_a_column_without_a_type() -> None:
+    given = ["columns.image.encoder=vit", "columns.image.encoder.patch=8", "data.source=pictures.csv"]
+    encoder = read_config(None, given).system.columns["image"].encoder
+    assert (encoder.type, encoder.patch) == ("vit", 8)
