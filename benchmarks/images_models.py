@@ -81,8 +81,8 @@ def train(pictures: Pictures, encoder: str, seed: int, folder: Path) -> tuple[fl
     place = {"dir": str(folder / f"{pictures.name}-{encoder}-{seed}"), "seed": seed}
     run = tw.train(pictures.source, target=pictures.target, data=pictures.config, run=place, **column, **quiet)
     seconds = time.process_time() - begun
-    size = sum(each.numel() for each in run.model.parameters())
-    return float(run.results["metrics"]["test"][pictures.target]["accuracy"]), seconds, size
+    accuracy, size = run.results["metrics"]["test"][pictures.target]["accuracy"], run.results["realised"]["parameters"]
+    return float(accuracy), seconds, int(size)
 
 
 def main() -> None:

@@ -16,7 +16,6 @@ from trainwright.config.model import ConfigModel
 from trainwright.config.places import KeyPath
 from trainwright.config.registry import options_class
 
-
 UNTYPED = "auto"
 """The type of a column that is given options and no type."""
 

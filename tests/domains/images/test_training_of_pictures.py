@@ -51,6 +51,6 @@ def test_tables_keep_their_settings_and_few_numbers_beside_a_picture_are_joined_
 
 
 def test_an_encoder_is_named_and_given_options_one_after_the_other_on_a_column_without_a_type() -> None:
-    given = ["columns.image.encoder=vit", "columns.image.encoder.patch=8", "data.source=pictures.csv"]
+    given = ["columns.image.encoder=vit", "columns.image.encoder.patch=8", "data.source=builtin:iris"]
     encoder = read_config(None, given).system.columns["image"].encoder
     assert (encoder.type, encoder.patch) == ("vit", 8)
