@@ -32,6 +32,7 @@ ALL = (
     "digits",
     "reading",
     "signals_reading",
+    "pictures_opening",
     "signals_processing",
     "signals_peaks",
     "signals_delineation",
