@@ -50,6 +50,9 @@ def validate(model: type[M], composed: Composed) -> M:
 
 def keep_places(value: Any, node: Node | None) -> None:
     """Give parts that tell mistakes later, when they are made or run, what was written, with its places."""
+    if node is not None and isinstance(value, dict):
+        for name, each in value.items():
+            keep_places(each, node.under(name))
     if node is None or not isinstance(value, ConfigModel):
         return
     if isinstance(value, PartConfig) and value.keeps_places:
@@ -57,6 +60,12 @@ def keep_places(value: Any, node: Node | None) -> None:
         return
     for name in type(value).model_fields:
         keep_places(getattr(value, name, None), node.under(name))
+
+
+def with_places(options: PartConfig, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options by name, each as it was written and with its place where that was kept, for `compose`."""
+    node = vars(options).get(WRITTEN)
+    return {name: each if node is None else node.under(name) or each for name, each in given.items()}
 
 
 def located_errors(model: type[ConfigModel], composed: Composed, found: list[Any]) -> list[RequestError]:

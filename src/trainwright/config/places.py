@@ -96,6 +96,8 @@ class Node:
 def node_of(value: Plain, place: Place, layer: int = 0, depth: int = 0) -> Node:
     """Plain mappings, lists and values as nodes that share one place; raises ConfigError for what is too deep, or holds itself."""
     refuse_depth(depth, str(place))
+    if isinstance(value, Node):
+        return value
     if isinstance(value, Mapping):
         return Node({str(key): node_of(each, place, layer, depth + 1) for key, each in value.items()}, place, place, layer)
     if isinstance(value, list | tuple):

@@ -89,6 +89,7 @@ class AutoOptions(FeatureConfig):
     """A column whose type is inferred from the data; the options of that type may be set, and are checked once it is known."""
 
     model_config = ConfigDict(extra="allow")
+    keeps_places: ClassVar[bool] = True
 
     type: str = "auto"
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from trainwright.config.choice import choice
 from trainwright.config.compose import compose
-from trainwright.config.located import validate
+from trainwright.config.located import validate, with_places
 from trainwright.config.model import ConfigModel
 from trainwright.data.splits.base import Split, codes_of
 from trainwright.data.splits.groups import groups_in
@@ -94,5 +94,5 @@ def put_under_given(options: Mapping[str, Any], given: Any) -> dict[str, Any] | 
         return dict(options)
     if given.type not in ("auto", options.get("type")):
         return None
-    asked = given.model_dump(mode="json", exclude_unset=True)
+    asked = with_places(given, given.model_dump(mode="json", exclude_unset=True))
     return {**options, **{name: each for name, each in asked.items() if name != "type"}}
