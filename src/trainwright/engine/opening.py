@@ -169,8 +169,7 @@ class Opening:
         best = BestEvaluations(made.monitor.higher, keep)
         averaging = config.ema is not None or config.swa is not None
         train, strategy = train.to(device), self.strategy
-        transforms = system.batch_transforms
-        whole, together = transforms is not None and not transforms.by_row, strategy.moves_together
+        whole, together = not getattr(system.batch_transforms, "by_row", True), strategy.moves_together
         dealer = Dealer(strategy.data_rank, strategy.data_size, whole=whole, together=together)
         feed = Feed(train, config.loader, self.seed, device, interrupts.waits, dealer)
         precision = Precision(config.precision, device)

@@ -65,7 +65,8 @@ def test_the_recipes_are_those_that_were_published() -> None:
 
 
 def test_a_mistake_in_a_policy_is_told_with_file_and_line(pictures: Path, tmp_path: Path) -> None:
-    text = f"data: {{source: {pictures}}}\ncolumns:\n  image:\n    augment:\n      - random_horizontal_flip\n      - rand_augment: rand-m9.5-inc1\n"
+    lines = ["columns:", "  image:", "    augment:", "      - random_horizontal_flip", "      - rand_augment: rand-m9.5-inc1"]
+    text = "\n".join([f"data: {{source: {pictures}}}", *lines])
     (tmp_path / "wrong.yaml").write_text(text)
     done = trainwright_command("validate", "wrong.yaml", folder=tmp_path)
     assert done.returncode == 2 and "Traceback" not in done.stderr
