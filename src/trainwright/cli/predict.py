@@ -50,7 +50,8 @@ def ensure_written(output: str | None, escape_formulas: bool) -> None:
     if escape_formulas and not output:
         why = "only a file that a spreadsheet may open has formulas to be escaped"
         raise RequestError("nothing is written as CSV", where="--escape-formulas", why=why, fix="name DATA, and a file: -o predictions.csv")
-    if output and not output.lower().endswith(ENDINGS):
+    named_as_folder = bool(output) and (str(output).endswith("/") or "." not in str(output).rpartition("/")[2])
+    if output and not named_as_folder and not output.lower().endswith(ENDINGS):
         ending = output.rpartition(".")[2] if "." in output else ""
         fix = did_you_mean(f".{ending}", ENDINGS)
         raise RequestError("the ending of the file names no format", where=f"command line: -o {output}", fix=fix)
@@ -111,6 +112,7 @@ def parser() -> ConfiguredParser:
             "trainwright predict runs/titanic-survived new.csv -o predictions.parquet",
             "trainwright predict runs/titanic-survived new.csv --threshold tuned",
             "trainwright predict runs/photos folder/ -o out.parquet --embeddings",
+            "trainwright predict runs/shapes photos -o masks/",
             "trainwright predict runs/mine --split test -o predictions.npz",
             "trainwright predict runs/fitted rows.npz model=./net.py:Net -o predictions.csv",
         ],
@@ -124,7 +126,7 @@ def parser() -> ConfiguredParser:
     made.add_argument("--weights", default="", metavar="RUN|FILE", help="weights for a configuration")
     add_trust_flag(made)
     add_launch_flags(made, ("gpu", "verbose", "typecheck"))
-    made.add_argument("-o", "--output", metavar="FILE", help=f"where to write them; {', '.join(ENDINGS)}")
+    made.add_argument("-o", "--output", metavar="FILE|FOLDER", help=f"where to write them; {', '.join(ENDINGS)}; a folder for masks")
     made.add_argument(
         "--escape-formulas", action="store_true", help="in a .csv, put a ' before text that a spreadsheet would run: = + - @ at its start"
     )

@@ -136,6 +136,15 @@ class Predictor(ABC):
         """The file that predictions of a split go to where none is named; None where they are shown."""
         return None
 
+    @property
+    def writes_files(self) -> bool:
+        """Whether predictions are files of their own (masks), so that they are written into a folder."""
+        return False
+
+    def write_files(self, rows: Any, columns: Any, folder: Path) -> Any:
+        """Write predictions that are files into a folder; the columns with their paths in it."""
+        return columns
+
     def export(self, folder: Path) -> None:  # noqa: B027 - most kinds add nothing
         """Write into the folder of an exported model what this kind adds to its files."""
 

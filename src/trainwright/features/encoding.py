@@ -265,10 +265,9 @@ class TableEncoder:
                     kept.append(numbers)
         except RequestError as error:
             raise explain_faults(error, {name: self.features[name] for name in [*self.inputs, *wanted]}, source, train) from error
-        found, numbers = blocks.finish(), np.concatenate(kept) if kept else np.empty(0, np.int64)
-        joined = {name: References.joined(pieces) for name, pieces in references.items()}
-        ensure_pairs(self.features, self.groups, wanted, joined, numbers)
-        found |= weight_block(source, self.weights if wanted else "", numbers)
+        numbers = np.concatenate(kept) if kept else np.empty(0, np.int64)
+        joined = ensure_pairs(self.features, self.groups, wanted, references, numbers)
+        found = blocks.finish() | weight_block(source, self.weights if wanted else "", numbers)
         return EncodedTable(
             encoder=self,
             blocks=found,

@@ -31,10 +31,11 @@ def ensure_pairs(
     features: Mapping[str, Feature],
     groups: Sequence[InputGroup],
     targets: Sequence[str],
-    references: Mapping[str, References],
+    pieces: Mapping[str, Sequence[References]],
     rows: np.ndarray,
-) -> None:
-    """Raises DataError for the files of a target that do not go with those of the column that it follows."""
+) -> dict[str, References]:
+    """The references of lazy columns joined; raises DataError for files of a target that do not go with those of the column it follows."""
+    references = {name: References.joined(each) for name, each in pieces.items()}
     for name in targets:
         feature = features[name]
         if not isinstance(feature, LazyFeature) or not feature.follows:
@@ -42,6 +43,7 @@ def ensure_pairs(
         group = next((each.name for each in groups if feature.follows in each.columns), "")
         if group in references:
             feature.ensure_pairs(references[f"target.{name}"], references[group], rows)
+    return references
 
 
 def tell_maps(groups: Sequence[InputGroup], targets: Sequence[TargetSpec]) -> list[InputGroup]:

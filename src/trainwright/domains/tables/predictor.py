@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -180,6 +181,26 @@ class TablePredictor(Predictor):
             vectors = embeddings_of(self.model, taken, rows_at_once(rows.encoded, rows.asked))
             table = table.append_column(COLUMN, as_column(vectors))
         return with_names(place_rows(table, rows.places, rows.given), rows.names)
+
+    @property
+    def writes_files(self) -> bool:
+        return any(hasattr(self.model.encoder.features[each], "write_answers") for each in self.model.encoder.targets)
+
+    def write_files(self, rows: TableRows, columns: pa.Table, folder: Path) -> pa.Table:
+        for target in self.model.encoder.targets:
+            feature: Any = self.model.encoder.features[target]
+            if not hasattr(feature, "write_answers"):
+                continue
+            group = next((each.name for each in self.model.encoder.groups if feature.follows in each.columns), "")
+            references: list[str | None] = [None] * rows.given
+            if group in rows.encoded.references:
+                found = rows.encoded.references[group].places.take(pa.array(rows.positions)).to_pylist()
+                for place, reference in zip(rows.places.tolist(), found, strict=True):
+                    references[place] = reference
+            name = f"{target}_prediction"
+            written = feature.write_answers(columns[name].to_pylist(), references, folder)
+            columns = columns.set_column(columns.column_names.index(name), name, written)
+        return columns
 
     def measure(self, rows: TableRows, split: str) -> dict[str, Any]:
         """`{"rows", "left_out", "metrics": {target: {metric: value}}}`, with `intervals` and `importance` where they are asked for."""

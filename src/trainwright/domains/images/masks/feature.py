@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
 from torch import Tensor
 
-from trainwright.config.errors import ConfigError, DataError
+from trainwright.config.errors import ConfigError, DataError, RequestError
 from trainwright.config.model import PartConfig
 from trainwright.data.transforms import NormalizeOptions, on_device
+from trainwright.domains.images.masks.answers import MOST, name_files, unfit, write_masks
 from trainwright.domains.images.masks.files import MaskReader, read_palette, reader_of, show_values, spread_colours
 from trainwright.domains.images.masks.options import MaskOptions
+from trainwright.domains.images.transforms.fit import plan_fit
 from trainwright.features.array_facts import common_shape
 from trainwright.features.base import Feature
 from trainwright.features.file import FileFeature
 from trainwright.features.lazy import References
-from trainwright.features.masks import IGNORED, MaskDecoder
+from trainwright.features.masks import IGNORED, MaskDecoder, answers
 from trainwright.features.npy import Unreadable, how_to_mend
 from trainwright.features.spec import TargetSpec
 
@@ -260,6 +264,30 @@ class MaskFeature(FileFeature):
             class_weights=self.weights(),
             positions=tuple(self.shape),
         )
+
+    def decode(self, outputs: dict[str, np.ndarray]) -> dict[str, pa.Array]:
+        return answers(self.name, outputs["scores"], None)
+
+    def write_answers(self, found: pa.Array, references: Sequence[str | None], folder: Path) -> pa.Array:
+        """Write predicted masks (lists of lists, null for none) of pictures into `folder/NAME`; the paths of the files from there."""
+        if self.count > MOST:
+            fix = "write the numbers: -o FILE.parquet"
+            raise RequestError(f"a PNG with a palette has at most {MOST} classes, and '{self.name}' has {self.count}", fix=fix)
+        masks = [
+            None if each is None else self._as_large(np.array(each, np.uint8), path) for each, path in zip(found, references, strict=True)
+        ]
+        names = name_files([path if mask is not None else None for mask, path in zip(masks, references, strict=True)])
+        write_masks(folder / self.name, masks, names, self.colours)
+        return pa.array([None if each is None else f"{self.name}/{each}" for each in names], pa.string())
+
+    def _as_large(self, mask: np.ndarray, reference: str | None) -> np.ndarray:
+        """A mask as large as the picture that it is of; as it is where that cannot be said."""
+        if reference is None or self.picture is None:
+            return mask
+        size = self.picture.read_shape(reference)[-2:]
+        options = self.picture.fitted(self.picture.config.crop_pct)
+        plan = plan_fit(tuple(size), tuple(self.shape), options.resize, options.crop_pct)  # type: ignore[arg-type]
+        return unfit(mask, tuple(size), plan) if plan.final == mask.shape else mask  # type: ignore[arg-type]
 
     def decoder(self, training: bool) -> PixelDecoder:
         return PixelDecoder(self, training)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -19,6 +20,8 @@ from trainwright.domains.images.sources.options import ImageMasksOptions
 from trainwright.domains.images.sources.walking import Found, Pictures, list_names
 
 WHERE = "data.source"
+LEAST = 2
+"""Classes of a mask."""
 
 
 class _Side(NamedTuple):
@@ -56,7 +59,7 @@ class ImageMasks(FolderTable):
             declared={
                 "file": UNTOLD,
                 "image": {"type": "image"},
-                "mask": {"type": "mask"},
+                "mask": {"type": "mask", **told_classes(Path(root))},
                 **({"split": UNTOLD} if "split" in columns else {}),
             },
             split=given_split(columns["split"]) if "split" in columns and "train" in splits else {},
@@ -70,6 +73,30 @@ class ImageMasks(FolderTable):
             [f"{unpaired[0]:,} pictures without a mask and {unpaired[1]:,} masks without a picture are left out"] if any(unpaired) else []
         )
         self.notes = [*told_of_litter(found), *told, *map(TrainingNote, given)]
+
+
+def told_classes(root: Path) -> dict[str, Any]:
+    """`classes` of a folder that names them: `classes.json` (a list, or a mapping with `names`) or `classes.txt` (one a line).
+
+    Raises DataError for a file that is there and names none.
+    """
+    written = next((each for each in (root / "classes.json", root / "classes.txt") if each.is_file()), None)
+    if written is None:
+        return {}
+    try:
+        text = written.read_text(encoding="utf-8")
+        names: Any = [each.strip() for each in text.splitlines() if each.strip()] if written.suffix == ".txt" else json.loads(text)
+    except ValueError as error:
+        raise _no_classes(written) from error
+    names = names.get("names") if isinstance(names, dict) else names
+    if not isinstance(names, list) or len(names) < LEAST or not all(isinstance(each, str) and each for each in names):
+        raise _no_classes(written)
+    return {"classes": names}
+
+
+def _no_classes(path: Path) -> DataError:
+    fix = 'write the names in order, the first for 0: ["background", "cat"], or take the file away'
+    return DataError(f"{path.name} names no classes", where=str(path), fix=fix)
 
 
 def parallel_folders(pictures: Sequence[Pictures], images: str | None = None, masks: str | None = None) -> tuple[str, str] | None:
