@@ -50,6 +50,9 @@ def ensure_written(output: str | None, escape_formulas: bool) -> None:
     if escape_formulas and not output:
         why = "only a file that a spreadsheet may open has formulas to be escaped"
         raise RequestError("nothing is written as CSV", where="--escape-formulas", why=why, fix="name DATA, and a file: -o predictions.csv")
+    if output and output.endswith("/") and output.rstrip("/").lower().endswith(ENDINGS):
+        fix = f"{output.rstrip('/')} for the file, or name a folder"
+        raise RequestError("a name with a slash at its end means a folder", where=f"command line: -o {output}", fix=fix)
     named_as_folder = bool(output) and (str(output).endswith("/") or "." not in str(output).rpartition("/")[2])
     if output and not named_as_folder and not output.lower().endswith(ENDINGS):
         ending = output.rpartition(".")[2] if "." in output else ""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from trainwright.config.errors import ConfigError, DataError, RequestError
 from trainwright.config.model import PartConfig
-from trainwright.data.transforms import NormalizeOptions, on_device
+from trainwright.data.transforms import CastOptions, CenterCropOptions, NormalizeOptions, RandomCropOptions, on_device
 from trainwright.domains.images.masks.answers import MOST, name_files, unfit, write_masks
 from trainwright.domains.images.masks.files import MaskReader, read_palette, reader_of, show_values, spread_colours
 from trainwright.domains.images.masks.options import MaskOptions
@@ -91,8 +91,10 @@ class MaskFeature(FileFeature):
     def _for_masks(self, transform: PartConfig) -> PartConfig | None:
         """A transform of pictures as one of their masks; None where it moves no pixel. Raises ConfigError where that is unknown."""
         fields = type(transform).model_fields
-        if isinstance(transform, NormalizeOptions):
+        if isinstance(transform, NormalizeOptions | CastOptions):
             return None
+        if isinstance(transform, RandomCropOptions | CenterCropOptions) and isinstance(transform.size, list) and len(transform.size) == 2:
+            return transform  # they cut the last two dimensions of either, and draw alike
         if "on" in fields:
             if on_device(transform):
                 raise self._unknown(transform, "masks are moved where they are read", f"set runs_on: worker for {transform.type}")
@@ -285,8 +287,7 @@ class MaskFeature(FileFeature):
         if reference is None or self.picture is None:
             return mask
         size = self.picture.read_shape(reference)[-2:]
-        options = self.picture.fitted(self.picture.config.crop_pct)
-        plan = plan_fit(tuple(size), tuple(self.shape), options.resize, options.crop_pct)  # type: ignore[arg-type]
+        plan = plan_fit(tuple(size), tuple(self.shape), self.picture.chosen("resize"), self.picture.chosen("crop_pct"))  # type: ignore[arg-type]
         return unfit(mask, tuple(size), plan) if plan.final == mask.shape else mask  # type: ignore[arg-type]
 
     def decoder(self, training: bool) -> PixelDecoder:
