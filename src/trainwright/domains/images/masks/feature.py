@@ -18,6 +18,7 @@ from trainwright.data.transforms import CastOptions, CenterCropOptions, Normaliz
 from trainwright.domains.images.masks.answers import MOST, name_files, unfit, write_masks
 from trainwright.domains.images.masks.files import MaskReader, read_palette, reader_of, show_values, spread_colours
 from trainwright.domains.images.masks.options import MaskOptions
+from trainwright.domains.images.reading.row_files import full_path
 from trainwright.domains.images.transforms.fit import plan_fit
 from trainwright.features.array_facts import common_shape
 from trainwright.features.base import Feature
@@ -218,9 +219,14 @@ class MaskFeature(FileFeature):
         what = f"{len(wrong):,} masks of '{self.name}' have another size than their pictures: {shown}"
         raise DataError(what, why=why, fix="write masks of the size of their pictures, or leave these rows out")
 
+    def _size_of_picture(self, reference: str) -> tuple[int, int]:
+        """Height and width, upright, by a reference as the column of pictures keeps it. Raises Unreadable."""
+        height, width = self.picture.read_shape(full_path(reference, self.picture.files.base))[-2:]
+        return height, width
+
     def _sizes(self, mask: str, picture: str) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
         try:
-            return tuple(self.read_shape(mask)), tuple(self.picture.read_shape(picture)[-2:])
+            return tuple(self.read_shape(mask)), self._size_of_picture(picture)
         except Unreadable:
             return None  # told where it is read, as its column wants it
 
@@ -286,9 +292,9 @@ class MaskFeature(FileFeature):
         """A mask as large as the picture that it is of; as it is where that cannot be said."""
         if reference is None or self.picture is None:
             return mask
-        size = self.picture.read_shape(reference)[-2:]
-        plan = plan_fit(tuple(size), tuple(self.shape), self.picture.chosen("resize"), self.picture.chosen("crop_pct"))  # type: ignore[arg-type]
-        return unfit(mask, tuple(size), plan) if plan.final == mask.shape else mask  # type: ignore[arg-type]
+        size = self._size_of_picture(reference)
+        plan = plan_fit(size, (self.shape[0], self.shape[1]), self.picture.chosen("resize"), self.picture.chosen("crop_pct"))
+        return unfit(mask, size, plan) if plan.final == mask.shape else mask
 
     def decoder(self, training: bool) -> PixelDecoder:
         return PixelDecoder(self, training)
