@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from trainwright.data.rows import Rows as Rows
     from trainwright.domains.images.folder_of_images import FolderOfImages as FolderOfImages
     from trainwright.domains.images.folder_of_images import hf_datasets_augs_helper as hf_datasets_augs_helper
+    from trainwright.domains.images.labelled_pictures import LabelledPictures as LabelledPictures
     from trainwright.engine.callbacks.base import Callback as Callback
     from trainwright.engine.system import Loss as Loss
     from trainwright.engine.system import StepContext as StepContext
@@ -85,6 +86,7 @@ _WHERE = {
     "CSVLogger": "trainwright.tracking.csv_logger",
     "FolderOfImages": "trainwright.domains.images.folder_of_images",
     "hf_datasets_augs_helper": "trainwright.domains.images.folder_of_images",
+    "LabelledPictures": "trainwright.domains.images.labelled_pictures",
     "Rows": "trainwright.data.rows",
     "System": "trainwright.systems.base",
     "BaseModule": "trainwright.systems.configurable",
@@ -124,6 +126,7 @@ __all__ = [
     "FolderOfImages",
     "Group",
     "InverseLR",
+    "LabelledPictures",
     "Loss",
     "Metric",
     "Part",
