@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from domains.images.golden_pictures import FOLDER, picture, wide_picture
-from trainwright.config.errors import ConfigError, DataError
+from trainwright.config.errors import ConfigError, DataError, ManyErrors
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import build, options_class
 from trainwright.domains.images.augmentation import default_augmentation
@@ -21,6 +22,7 @@ from trainwright.domains.images.transforms.colors import in_turn, order_of
 from trainwright.domains.images.transforms.crops import random_box
 from trainwright.domains.images.transforms.options import PictureTransformConfig
 from trainwright.domains.images.transforms.together import transform_together
+from trainwright.systems.run_config import read_config
 
 NEAREST: dict[str, dict[str, Any]] = {
     "fit": {"size": [24, 30], "interpolation": "nearest-exact"},
@@ -264,3 +266,28 @@ def test_a_picture_of_another_shape_is_refused_with_what_to_do() -> None:
         made("random_grayscale", p=1.0)(picture()[:2])
     with pytest.raises(ConfigError, match=r"albumentations\.Rotate cannot be done to masks and boxes alike"):
         transform_together(picture(), [options("library_transform", call="albumentations.Rotate")], 0, labels())
+
+
+@pytest.mark.parametrize(
+    ("chain", "where", "said"),
+    [
+        ("[{type: random_horizontal_flip, p: 1.5}]", "augment.0.p", "1.5 is not at most 1"),
+        ("[{random_resized_crop: {scale: [1, 0.08]}}]", "augment.0.scale", "[0.08, 1]"),
+        ("[{random_rotation: {degrees: 10, interpolation: bilinaer}}]", "augment.0.interpolation", "did you mean 'bilinear'?"),
+        ("[random_horizontal_flp]", "augment.0", "did you mean 'random_horizontal_flip'?"),
+    ],
+)
+def test_a_mistake_in_a_chain_is_told_once_with_its_place_and_the_nearest_that_would_do(
+    chain: str, where: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.csv").write_text("image,label\na.png,x\n")
+    (tmp_path / "run.yaml").write_text(
+        f"data: {{source: table.csv}}\ntargets: [label]\ncolumns: {{image: {{type: image, augment: {chain}}}}}\n"
+    )
+    with pytest.raises(ManyErrors) as refused:
+        read_config("run.yaml")
+    (error,) = refused.value.errors
+    assert where in str(error)
+    assert said in str(error)
+    assert str(error).startswith("run.yaml:3:")

@@ -102,30 +102,35 @@ def adjust_at_once(picture: Tensor, steps: Sequence[tuple[str, float]]) -> Tenso
     between is not cut off, and nothing is rounded before the end.
     """
     numbers = in_floats(picture).reshape(len(picture), -1)
-    rows = _colors_after(steps, numbers.mean(1).tolist() if any(name == "adjust_contrast" for name, _ in steps) else [0.0] * len(picture))
-    if not picture.is_floating_point():
-        rows = [[*row[:-1], row[-1] + 0.5] for row in rows]  # so that cutting fractions off rounds
-    change = numbers.new_tensor(rows)
+    means = numbers.mean(1).tolist() if any(name == "adjust_contrast" for name, _ in steps) else [0.0] * len(picture)
+    own, gray, more = _mixture(steps, means)
+    more += 0.0 if picture.is_floating_point() else 0.5  # so that cutting fractions off rounds
+    if len(picture) == 1:
+        return (numbers * own + more).clamp_(0, largest(picture)).to(picture.dtype).view(picture.shape)
+    red, green, blue = (gray * each for each in LUMA)
+    change = numbers.new_tensor([[red + own, green, blue, more], [red, green + own, blue, more], [red, green, blue + own, more]])
     found = torch.addmm(change[:, -1:], change[:, :-1], numbers).clamp_(0, largest(picture))
     return found.to(picture.dtype).view(picture.shape)
 
 
-def _colors_after(steps: Sequence[tuple[str, float]], means: Sequence[float]) -> list[list[float]]:
-    """Of each channel what it takes of each and what is added, for pictures whose channels have such means."""
-    channels = len(means)
-    luma = LUMA if channels == 3 else (1.0,)
-    rows = [[float(one == other) for other in range(channels)] + [0.0] for one in range(channels)]
+def _mixture(steps: Sequence[tuple[str, float]], means: Sequence[float]) -> tuple[float, float, float]:
+    """How much of itself and of its gray a pixel becomes, and what is added, for pictures whose channels have such means.
+
+    Each step leads from such a mixture to another one, since the gray of a gray is as much again (but for the last digit of LUMA).
+    """
+    luma = LUMA if len(means) == 3 else (1.0,)
+    whole, mean = sum(luma), sum(share * each for share, each in zip(luma, means, strict=True))
+    own, gray, more = 1.0, 0.0, 0.0
     for name, factor in steps:
-        gray = [sum(share * row[at] for share, row in zip(luma, rows, strict=True)) for at in range(channels + 1)]
-        if name == "adjust_saturation" and channels == 1:
-            continue
-        rows = [[factor * each for each in row] for row in rows]
-        if name == "adjust_contrast":
-            rest = (1 - factor) * (sum(share * mean for share, mean in zip(gray, means, strict=False)) + gray[-1])
-            rows = [[*row[:-1], row[-1] + rest] for row in rows]
-        elif name == "adjust_saturation":
-            rows = [[each + (1 - factor) * share for each, share in zip(row, gray, strict=True)] for row in rows]
-    return rows
+        rest = 1 - factor
+        if name == "adjust_brightness":
+            own, gray, more = own * factor, gray * factor, more * factor
+        elif name == "adjust_contrast":
+            more = more * factor + rest * ((own + gray * whole) * mean + more * whole)
+            own, gray = own * factor, gray * factor
+        elif len(means) == 3:
+            own, gray, more = own * factor, gray * factor + rest * (own + gray * whole), more * (factor + rest * whole)
+    return own, gray, more
 
 
 def adjust_gamma(picture: Tensor, gamma: float, gain: float = 1.0) -> Tensor:

@@ -58,7 +58,7 @@ def smooth_warp(picture: Tensor, matrices: Sequence[Matrix], fill: Fill | None =
     x, y = 2 / columns, 2 / rows
     theta = [[[a * x, d * y], [b * x, e * y], [c * x, f * y]] for a, b, c, d, e, f in matrices]
     kind: Kind = {"dtype": in_floats(picture).dtype, "device": picture.device}
-    grid = (_places(rows, columns).to(**kind) @ torch.tensor(theta, dtype=kind["dtype"]).to(**kind)).view(-1, rows, columns, 2)
+    grid = (_places(rows, columns).to(**kind) @ torch.tensor(theta, **kind)).view(-1, rows, columns, 2)
     numbers = in_floats(picture) if picture.dim() == 4 else in_floats(picture)[None]
     plain = fill is None or isinstance(fill, str) or not any([fill] if isinstance(fill, int | float) else fill)
     color = None if plain else numbers.new_tensor(fill).view(1, -1, 1, 1)
