@@ -21,6 +21,7 @@ ALL = (
     "resume",
     "lazy_column",
     "cache",
+    "images_loading",
     "explain",
     "metrics_cost",
     "ranks",

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainwright.domains.images.reading import decoding
+from trainwright.domains.images.reading import jpeg
 from trainwright.domains.images.reading.decoding import decode, read_picture, read_size
 from trainwright.domains.images.reading.kinds import Kind, PictureCounts, pack
 from trainwright.domains.images.reading.libraries import simplejpeg
@@ -87,6 +87,23 @@ def test_orientation_is_read_before_a_jpeg_is_decoded_at_a_part_of_its_size(tag:
     assert read_size(reference)[:2] == (shape[0] * 64, shape[1] * 64)
 
 
+@pytest.mark.skipif(simplejpeg() is None, reason="simplejpeg is not installed")
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("tag", [*range(10), "xmp", "long"])
+def test_simplejpeg_turns_pictures_as_pillow_does(monkeypatch: pytest.MonkeyPatch, order: str, tag: Any) -> None:
+    value = 6 if isinstance(tag, str) else tag
+    words = struct.pack(f"{order}HHII" if tag == "long" else f"{order}HHIHxx", 274, 4 if tag == "long" else 3, 1, value)
+    entries = words if tag != "xmp" else struct.pack(f"{order}HHIHxx", 275, 3, 1, 6)
+    exif = b"Exif\0\0" + (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, 1) + entries + bytes(4)
+    xmp = {"xmp": b'<x:xmpmeta tiff:Orientation="6"/>'} if tag == "xmp" else {}
+    content = encoded(photo(20, 32), "JPEG", exif=exif, **xmp)
+    fast = decode(content, Decoding())
+    monkeypatch.setattr(jpeg, "simplejpeg", lambda: None)
+    plain = decode(content, Decoding())
+    assert fast[1:] == plain[1:] and np.array_equal(fast.pixels, plain.pixels)
+    assert plain.pixels.shape == ((3, 32, 20) if value in (5, 6, 7, 8) else (3, 20, 32))
+
+
 def test_a_tag_that_makes_no_sense_turns_nothing() -> None:
     for value in (0, 9):
         exif = Image.Exif()
@@ -104,7 +121,7 @@ def test_simplejpeg_gives_the_pixels_of_pillow(monkeypatch: pytest.MonkeyPatch, 
     for channels in (None, 1, 3):
         fast = decode(content, Decoding(channels=channels))
         with monkeypatch.context() as patched:
-            patched.setattr(decoding, "simplejpeg", lambda: None)
+            patched.setattr(jpeg, "simplejpeg", lambda: None)
             plain = decode(content, Decoding(channels=channels))
         assert np.array_equal(fast.pixels, plain.pixels)
         assert fast.kind == plain.kind

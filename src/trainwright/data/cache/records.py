@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+ENCODER = json.JSONEncoder(separators=(",", ":"))
 ALIGNED = 64
 """Bytes to which each array begins, as wide as what a processor loads at once."""
 PLAIN = (bool, int, float, str, type(None))
@@ -42,7 +43,7 @@ def to_bytes(sample: Any) -> bytes:
     for each in blocks:
         starts.append(end)
         end = _aligned(end + each.nbytes)
-    head = json.dumps([tree, starts], separators=(",", ":")).encode()
+    head = ENCODER.encode([tree, starts]).encode()
     begin = _aligned(4 + len(head))
     made = bytearray(begin + (starts[-1] + blocks[-1].nbytes if blocks else 0))
     made[:4] = len(head).to_bytes(4, "little")

@@ -53,13 +53,26 @@ class SampleCache:
             return make()  # which tells what is wrong with them
         return self._by_content(source, content, make)
 
+    def of_content(self, path: str, part: str, read: Callable[[], bytes], make: Callable[[bytes], Any]) -> Any:
+        """The sample that is made of the content of a file, or of the piece of it that `part` tells from others, with nothing drawn.
+
+        The content is read once, by `read`: `make` is given what tells the sample from those of other contents.
+        """
+        source = source_key([path], part)
+        found = self._find(source) if source != NO_SOURCE else None
+        if found is not None:
+            return found[0]
+        content = read()
+        made = hashlib.blake2b(content, digest_size=16)
+        return self._by_content(source, _key_of(part, [(len(content), made.digest())]), lambda: make(content), draws=False)
+
     def of_number(self, number: int, make: Callable[[], Any]) -> Any:
         """The sample of a row of data that live as long as this cache."""
         key = hashlib.blake2b(str(number).encode(), digest_size=16).digest()
         found = self._find(key)
         return self._keep(key, key, make) if found is None else found[0]
 
-    def _by_content(self, source: bytes, content: bytes, make: Callable[[], Any]) -> Any:
+    def _by_content(self, source: bytes, content: bytes, make: Callable[[], Any], draws: bool = True) -> Any:
         for place in self.usable():
             try:
                 number = place.store.find_content(content)
@@ -73,7 +86,7 @@ class SampleCache:
                 self._go_without(place, error)
             else:
                 return sample
-        return self._keep(source, content, make)
+        return self._keep(source, content, make, draws)
 
     def _find(self, source: bytes) -> tuple[Any] | None:
         for place in self.usable():
@@ -87,9 +100,9 @@ class SampleCache:
                 self._go_without(place, error)
         return None
 
-    def _keep(self, source: bytes, content: bytes, make: Callable[[], Any]) -> Any:
-        """A sample that is made, and kept where there is room, unless something random was drawn for it."""
-        sample, random = drew(make)
+    def _keep(self, source: bytes, content: bytes, make: Callable[[], Any], draws: bool = True) -> Any:
+        """A sample that is made, and kept where there is room, unless something random was drawn for it, where that can be."""
+        sample, random = drew(make) if draws else (make(), False)
         if random:
             self._say("random", "%s: something random is drawn where they are read, so that these are not kept", self.what)
             return sample
@@ -194,7 +207,7 @@ def source_key(paths: list[str], part: str) -> bytes:
 
 def content_key(paths: list[str], part: str) -> bytes | None:
     """What files hold, 16 bytes; None for files that cannot be read. A file is read piece by piece, and once while it stays the same."""
-    made = hashlib.blake2b(part.encode(), digest_size=16)
+    found = []
     for path in paths:
         member = split_member(path)
         try:
@@ -205,6 +218,14 @@ def content_key(paths: list[str], part: str) -> bytes | None:
                 size, digest = len(held), hashlib.blake2b(held, digest_size=16).digest()
         except (OSError, Broken):
             return None
+        found.append((size, digest))
+    return _key_of(part, found)
+
+
+def _key_of(part: str, contents: list[tuple[int, bytes]]) -> bytes:
+    """What a sample is made of: which part of contents of so many bytes with these digests; 16 bytes."""
+    made = hashlib.blake2b(part.encode(), digest_size=16)
+    for size, digest in contents:
         made.update(size.to_bytes(8, "little"))
         made.update(digest)
     return made.digest()

@@ -14,8 +14,9 @@ import numpy as np
 
 from trainwright.domains.images.reading.colours import GRAY as GRAY_MODES
 from trainwright.domains.images.reading.colours import convert, fit_channels, from_numbers
+from trainwright.domains.images.reading.jpeg import read_head, read_pixels
 from trainwright.domains.images.reading.kinds import Kind, pack
-from trainwright.domains.images.reading.libraries import FORMATS, pillow, simplejpeg, without_limit
+from trainwright.domains.images.reading.libraries import FORMATS, pillow, without_limit
 from trainwright.domains.images.reading.options import MAX_PIXELS, Decoding
 from trainwright.domains.images.reading.orientation import SHIFTS_TIFF, SWAPS, orientation_of, turn, turn_back
 from trainwright.domains.images.reading.reference import Reference, read_bytes, split_reference
@@ -77,6 +78,11 @@ def read_picture(reference: str, options: Decoding) -> Picture:
     if isinstance(content, np.ndarray):
         pixels, kind = from_numbers(content, options)
         return Picture(_planes(pixels), kind, *pixels.shape[:2])
+    return decode_content(content, place, options)
+
+
+def decode_content(content: bytes, place: Reference, options: Decoding) -> Picture:
+    """The picture of a reference, whose content was read. Raises Unreadable."""
     return decode(content, _with_frame(options, place), place.path if place.whole else "")
 
 
@@ -98,6 +104,33 @@ def size_of(content: bytes, options: Decoding) -> Size:
 
 def decode(content: bytes, options: Decoding, path: str = "") -> Picture:
     """The picture that the content of a file holds; `path` tells whether its name fits. Raises Unreadable."""
+    return _decode_jpeg(content, options, path) or _decode_any(content, options, path)
+
+
+def _decode_jpeg(content: bytes, options: Decoding, path: str) -> Picture | None:
+    """A sound JPEG by simplejpeg, as Pillow gives it; None for others, and for those that are decoded at a part of their size."""
+    head = None if options.frame else read_head(content)
+    if head is None or head.height * head.width > options.max_pixels:
+        return None
+    swapped = options.exif and head.orientation in SWAPS
+    height, width = (head.width, head.height) if swapped else (head.height, head.width)
+    if options.least is not None and min(height // (GAIN * options.least[0]), width // (GAIN * options.least[1])) > 1:
+        return None
+    found = read_pixels(content, head)
+    if found is None:
+        return None
+    pixels, done = _colours_of(found, options)
+    upright, turned = _upright(pixels, head.orientation, JPEGS[0], options)
+    return Picture(_planes(upright), done | turned | _told_by_name(JPEGS[0], path), height, width)
+
+
+def _colours_of(found: np.ndarray, options: Decoding) -> tuple[np.ndarray, Kind]:
+    if found.shape[2] == 3 and options.channels == 1:
+        return convert(pillow().fromarray(found), options)
+    return fit_channels(found, Kind.PLAIN, options)
+
+
+def _decode_any(content: bytes, options: Decoding, path: str) -> Picture:
     picture = _open(content, options)
     kind = _told_by_head(picture, content, path)
     orientation = orientation_of(picture)  # before a draft, and before Pillow turns a TIFF and forgets the tag
@@ -119,7 +152,8 @@ def _with_frame(options: Decoding, place: Reference) -> Decoding:
 
 
 def _planes(pixels: np.ndarray) -> np.ndarray:
-    return np.require(pixels.transpose(2, 0, 1), requirements=("C", "W"))  # those of Pillow cannot be written to, as tensors can
+    """Channels first, in the memory of pixels `(height, width, channels)`, which Pillow's resizing wants again; it may be written to."""
+    return np.require(pixels, requirements=("C", "W")).transpose(2, 0, 1)
 
 
 def _upright(pixels: np.ndarray, orientation: int, form: str, options: Decoding) -> tuple[np.ndarray, Kind]:
@@ -175,10 +209,13 @@ def _told_by_head(picture: Any, content: bytes, path: str) -> Kind:
         kind |= Kind.PAGES if picture.format in MANY_PAGES else Kind.ANIMATED
     if picture.mode not in ("I;16", "I;16B", "I", "F") and _is_deep(picture, content):
         kind |= Kind.DEEP_COLOUR
+    return kind | _told_by_name(picture.format, path)
+
+
+def _told_by_name(form: str, path: str) -> Kind:
+    """Whether the name of a file stands for another format than it has."""
     meant = suffix_format(path, _suffixes()) if path else ""
-    if meant and ALIKE.get(meant, meant) != ALIKE.get(picture.format, picture.format):
-        kind |= Kind.SUFFIX
-    return kind
+    return Kind.SUFFIX if meant and ALIKE.get(meant, meant) != ALIKE.get(form, form) else Kind.PLAIN
 
 
 def _is_deep(picture: Any, content: bytes) -> bool:
@@ -200,37 +237,18 @@ def _suffixes() -> dict[str, str]:
 
 def _pixels(picture: Any, content: bytes, options: Decoding, orientation: int) -> tuple[np.ndarray, Kind]:
     """The pixels as they lie in the file, and what was done."""
-    if picture.format in JPEGS and not options.frame and not _draft(picture, options, orientation):
-        found = _fast_jpeg(picture, content, options)
-        if found is not None:
-            return found
+    if picture.format in JPEGS and not options.frame:
+        _draft(picture, options, orientation)
     loaded, mended = _load(picture, content, options)
     pixels, done = convert(loaded, options)
     return pixels, mended | done
 
 
-def _draft(picture: Any, options: Decoding, orientation: int) -> bool:
-    """Let a JPEG that is much larger than what is wanted be decoded at a part of its size; whether it will be."""
-    if options.least is None:
-        return False
-    height, width = options.least[::-1] if options.exif and orientation in SWAPS else options.least
-    before = picture.size
-    picture.draft(None, (GAIN * width, GAIN * height))
-    return bool(picture.size != before)
-
-
-def _fast_jpeg(picture: Any, content: bytes, options: Decoding) -> tuple[np.ndarray, Kind] | None:
-    """A sound JPEG of gray or colour by simplejpeg, the same pixels sooner; None for others, which Pillow decides about."""
-    library = simplejpeg()
-    if library is None or picture.mode not in ("L", "RGB") or (picture.mode == "RGB" and options.channels == 1):
-        return None
-    try:
-        found = library.decode_jpeg(content, "GRAY" if picture.mode == "L" else "RGB")
-    except ValueError:
-        return None
-    if found.shape[1::-1] != picture.size:
-        return None
-    return fit_channels(found, Kind.PLAIN, options)
+def _draft(picture: Any, options: Decoding, orientation: int) -> None:
+    """Let a JPEG that is much larger than what is wanted be decoded at a part of its size."""
+    if options.least is not None:
+        height, width = options.least[::-1] if options.exif and orientation in SWAPS else options.least
+        picture.draft(None, (GAIN * width, GAIN * height))
 
 
 def _load(picture: Any, content: bytes, options: Decoding) -> tuple[Any, Kind]:

@@ -17,8 +17,6 @@ SHIFTS_TIFF = "TIFF"
 
 def orientation_of(picture: Any) -> int:
     """The tag's value of an open picture of Pillow that is not loaded, 1 to 8; 1 where there is none, or none that makes sense."""
-    if "exif" not in picture.info and picture.format not in (SHIFTS_TIFF, "PNG", "WEBP", "MPO"):
-        return 1
     try:
         found = picture.getexif().get(TAG, 1)
     except (ValueError, OSError, SyntaxError, KeyError, TypeError, struct.error):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from trainwright.domains.images.reading.decoding import Picture, read_picture, read_size
+from trainwright.domains.images.reading.decoding import Picture, decode_content, read_picture, read_size
 from trainwright.domains.images.reading.options import Decoding
 from trainwright.domains.images.reading.reference import split_reference
 from trainwright.features.npy import Unreadable
@@ -24,6 +24,10 @@ class Reader:
     def read_picture(self, reference: str) -> Picture:
         """Pixels `(channels, height, width)`, and what the picture was like. Raises Unreadable."""
         return read_picture(reference, self.decoding)
+
+    def of_content(self, content: bytes, reference: str) -> Picture:
+        """The picture that the content of its file, or of its piece of one, holds. Raises Unreadable."""
+        return decode_content(content, split_reference(reference), self.decoding)
 
     def read(self, reference: str) -> np.ndarray:
         """uint8 `(channels, height, width)`. Raises Unreadable."""
@@ -46,5 +50,7 @@ def is_gray(reference: str, decoding: Decoding) -> bool | None:
 
 def piece_of_file(reference: str) -> tuple[list[str], str]:
     """The file of a reference, and which piece of it is the picture."""
+    if "#" not in reference:
+        return [reference], ""
     path = split_reference(reference).path
     return [path], reference[len(path) :]
