@@ -2,7 +2,7 @@
 
     python -m benchmarks.images_loading [--folder FOLDER] [--size 64] [--repeats 5]
 
-FOLDER has a folder of pictures for each class; without one, 600 photographs of 500 x 375 are drawn, and `--size` is 224. Both resize the
+FOLDER has a folder of pictures for each class; without one, 200 photographs of 500 x 375 are drawn, and `--size` is 224. Both resize the
 short side by Pillow and take the middle, and give uint8 in batches of 32, in this process; all batches are compared once. Each repeat
 goes through all pictures three times, one after the other: the DataLoader, ours without anything kept, ours again. Processor time is
 measured, so that others on the machine do not count. Then the network that is usual for such a column is trained on the kept pictures, and
@@ -35,7 +35,7 @@ from trainwright.features.kept import keep_columns
 from trainwright.features.table_rows import table_rows
 from trainwright.systems.parts import make_encoder
 
-BATCH, DRAWN = 32, 600
+BATCH, DRAWN = 32, 200
 
 
 class ImageFolder(Dataset[Tensor]):
@@ -50,8 +50,7 @@ class ImageFolder(Dataset[Tensor]):
     def __getitem__(self, row: int) -> Tensor:
         with open(self.paths[row], "rb") as file:
             picture = Image.open(file).convert("RGB")
-        scale = self.size / min(picture.size)
-        width, height = (max(round(each * scale), self.size) for each in picture.size)
+        width, height = (self.size * each // min(picture.size) for each in picture.size)
         if (width, height) != picture.size:
             picture = picture.resize((width, height), Image.Resampling.BILINEAR)
         left, top = round((width - self.size) / 2), round((height - self.size) / 2)
