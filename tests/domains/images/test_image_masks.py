@@ -64,3 +64,11 @@ def test_folders_without_masks_are_refused_with_what_is_there(tmp_path):
     with pytest.raises(DataError, match="no folder of pictures beside one of masks") as caught:
         opened(lay(tmp_path, "cat/a.jpg", "dog/b.jpg"))
     assert "'cat', 'dog'" in str(caught.value.why)
+
+
+def test_names_of_classes_beside_the_folders_are_read_and_not_told_as_unread(tmp_path):
+    root = lay(tmp_path, "images/a.jpg", "masks/a.png")
+    (root / "classes.json").write_text('{"names": ["ground", "disc"]}')
+    source = opened(root)
+    assert source.declared_columns["mask"]["classes"] == ["ground", "disc"]
+    assert not any(".json" in each for each in source.notes)

@@ -72,6 +72,8 @@ class ImageMasks(FolderTable):
         told = (
             [f"{unpaired[0]:,} pictures without a mask and {unpaired[1]:,} masks without a picture are left out"] if any(unpaired) else []
         )
+        for each in (root / "classes.json", root / "classes.txt"):
+            found.others -= Counter({each.suffix: int(each.is_file())})  # it is read
         self.notes = [*told_of_litter(found), *told, *map(TrainingNote, given)]
 
 
