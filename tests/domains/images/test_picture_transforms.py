@@ -253,6 +253,14 @@ def test_options_that_make_no_sense_are_refused_with_what_would(name: str, given
         options(name, **given)
 
 
+def test_corners_that_meet_leave_a_picture_as_it_is() -> None:
+    far = made("random_perspective", distortion_scale=1.0, p=1.0)
+    assert torch.equal(far(torch.zeros(3, 1, 1, dtype=torch.uint8)), torch.zeros(3, 1, 1, dtype=torch.uint8))
+    together = [0.0, *[0.999] * 8]  # all four in the middle, crossing each other
+    assert torch.equal(far.picture(picture(), together), picture())
+    assert far.mask(labels(), together).equal(labels())
+
+
 def test_a_picture_of_another_shape_is_refused_with_what_to_do() -> None:
     with pytest.raises(DataError, match=r"given an array of shape \(64, 64\)"):
         made("random_horizontal_flip")(picture()[0])

@@ -157,6 +157,15 @@ def warp_rows(batch: Tensor, matrices: Sequence[Matrix], interpolation: str, fil
     return torch.cat([tensors.by_matrix(each[None], one, interpolation, fill) for each, one in zip(batch, matrices, strict=True)])
 
 
+def is_convex(points: Sequence[tuple[float, float]]) -> bool:
+    """Whether four corners, in their order, have an area that can be seen: no three lie on a line, and none beyond the others."""
+    turns = []
+    for at, (x, y) in enumerate(points):
+        (u, v), (w, z) = points[at - 1], points[(at + 1) % len(points)]
+        turns.append((x - u) * (z - y) - (y - v) * (w - x))
+    return min(turns) > 0
+
+
 class RandomPerspective(Warp):
     """Seen from another side: each corner moves towards the middle."""
 
@@ -169,7 +178,17 @@ class RandomPerspective(Warp):
         across, down = int(self.options.distortion_scale * (columns // 2)), int(self.options.distortion_scale * (rows // 2))
         start = [(0, 0), (columns - 1, 0), (columns - 1, rows - 1), (0, rows - 1)]
         moves = [(whole_below(across + 1, drawn[2 * one]), whole_below(down + 1, drawn[2 * one + 1])) for one in range(4)]
-        return start, [(x + dx if x == 0 else x - dx, y + dy if y == 0 else y - dy) for (x, y), (dx, dy) in zip(start, moves, strict=True)]
+        end = [(x + dx if x == 0 else x - dx, y + dy if y == 0 else y - dy) for (x, y), (dx, dy) in zip(start, moves, strict=True)]
+        return (start, end) if is_convex(end) else (start, start)
+
+    def picture(self, picture: Tensor, drawn: Drawn) -> Tensor:
+        return super().picture(picture, drawn) if min(picture.shape[-2:]) > 1 else picture  # a line has no other side
+
+    def mask(self, mask: Tensor, drawn: Drawn) -> Tensor:
+        return super().mask(mask, drawn) if min(mask.shape) > 1 else mask
+
+    def boxes(self, boxes: Tensor, size: Size, drawn: Drawn) -> Tensor:
+        return super().boxes(boxes, size, drawn) if min(size) > 1 else boxes
 
     def change(self, picture: Tensor, drawn: Drawn) -> Tensor:
         corners = self.ends((picture.shape[-2], picture.shape[-1]), drawn)
