@@ -1,0 +1,35 @@
+"""Metrics that pictures are measured by: ties, absent classes, calibration and label sets, against the numbers of the reference libraries."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trainwright.metrics import Outcome, compute
+
+LOGITS = np.array([[2, 1, 0, -1], [0, 3, 1, 2], [1, 1, 1, 0], [0.5, 2, 0.1, 0], [0, 0, 4, 1]], float)
+TRUTH = np.array([0, 3, 2, 0, 2])
+SCORES = np.array(
+    [[0.9, 0.2, 0.6], [0.3, 0.8, 0.4], [0.6, 0.4, 0.1], [0.2, 0.1, 0.5], [0.7, 0.6, 0.55], [0.35, 0.9, 0.45]],
+)
+LABELS = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 1], [1, 0, 0], [0, 1, 1]], bool)
+
+
+def test_classes_with_a_tie_and_one_that_is_absent() -> None:
+    """scikit-learn 1.9 and torchmetrics 1.9; of equal scores the lower class is first, so that row 2 is the third of its three."""
+    shares = np.exp(LOGITS)
+    outcome = Outcome("category", TRUTH, shares / shares.sum(axis=1, keepdims=True), list("abcd"))
+    wanted = {"accuracy": 0.4, "top_k_accuracy_1": 0.4, "top_k_accuracy_2": 0.8, "top_k_accuracy_3": 1.0}
+    wanted |= {"balanced_accuracy": 1 / 3, "recall": 0.25, "log_loss": 1.0176713, "brier": 0.6144564}
+    wanted |= {"ece": 0.2654821, "ece_10": 0.2654821, "ece_max": 0.3169812}
+    assert compute(outcome, list(wanted)) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_the_average_precision_of_a_class_without_positives_is_left_out_of_the_mean() -> None:
+    outcome = Outcome("set", LABELS, SCORES, list("abc"))
+    wanted = {"average_precision": 0.907407, "label_ranking_average_precision": 1.0, "coverage_error": 1.5, "hamming": 0.222222}
+    assert compute(outcome, [*wanted, "subset_accuracy"]) == pytest.approx(wanted | {"subset_accuracy": 0.5}, abs=1e-6)
+    without = LABELS & [True, True, False]
+    assert compute(Outcome("set", without, SCORES, list("abc")), ["average_precision"])["average_precision"] == pytest.approx(
+        0.958333, abs=1e-6
+    )
