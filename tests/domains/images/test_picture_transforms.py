@@ -256,9 +256,9 @@ def test_options_that_make_no_sense_are_refused_with_what_would(name: str, given
 def test_corners_that_meet_leave_a_picture_as_it_is() -> None:
     far = made("random_perspective", distortion_scale=1.0, p=1.0)
     assert torch.equal(far(torch.zeros(3, 1, 1, dtype=torch.uint8)), torch.zeros(3, 1, 1, dtype=torch.uint8))
-    together = [0.0, *[0.999] * 8]  # all four in the middle, crossing each other
-    assert torch.equal(far.picture(picture(), together), picture())
-    assert far.mask(labels(), together).equal(labels())
+    on_a_line = [0.0, 0.999, 0.95, *[0.0] * 6]  # the upper left corner comes to lie between two others
+    assert torch.equal(far.picture(picture(), on_a_line), picture())
+    assert far.mask(torch.arange(64 * 64).view(64, 64), on_a_line).equal(torch.arange(64 * 64).view(64, 64))
 
 
 def test_a_picture_of_another_shape_is_refused_with_what_to_do() -> None:
