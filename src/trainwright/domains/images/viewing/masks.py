@@ -58,7 +58,7 @@ def _legend(facts: RunFacts, names: list[str], colours: np.ndarray, target: str)
         tiles.append(
             {"file": write_tile(facts.folder, f"examples/class-{target}-{number}.jpg", chip), "caption": {"text": name, "limit": 24}}
         )
-    return {"type": "wall", "title": "Classes", "tiles": tiles, "columns": min(max(len(tiles), 4), 12)}
+    return {"type": "wall", "title": "Classes", "tiles": tiles, "columns": 8}
 
 
 def _one(facts: RunFacts, column: str, target: str, place: int, wrong: float, colours: np.ndarray) -> dict[str, Any] | None:
