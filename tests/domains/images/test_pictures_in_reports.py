@@ -59,7 +59,7 @@ def test_sizes_and_walls_are_shown(facts: RunFacts) -> None:
     blocks = describe_pictures(facts)
     titles = [each.get("title") for each in blocks]
     assert titles == ["How they were read", "How large they are", "How wide they are", "As the model sees them", "As it is trained on them"]
-    assert ["the files have", "60×40 to 48×48 pixels, the middle one 48×48"] == blocks[0]["rows"][2]
+    assert blocks[0]["rows"][2] == ["the files have", "48×48 to 60×40 pixels, the middle one 48×48"]
     plain, varied = blocks[3]["tiles"], blocks[4]["tiles"]
     assert len(plain) == 6 and len({each["file"] for each in varied}) == len(varied) >= 8
     assert drawn(facts, blocks).count("data:image/jpeg") == len(plain) + len(varied)
