@@ -150,7 +150,8 @@ def walls(facts: RunFacts, column: str) -> list[dict[str, Any]]:
         drawn = [(row, version, seen(facts, column, row, version)) for row in some for version in range(VERSIONS)]
         names = {int(row): said[int(np.flatnonzero(rows == row)[0])] for row in some}
         tiles = [_tile(facts, column, f"{row}-{version}", each, names[int(row)]) for row, version, each in drawn if each is not None]
-        blocks.append(_wall(tiles, "As it is trained on them", f"{VERSIONS} drawn versions of each, as epochs draw them anew"))
+        drawn_wall = _wall(tiles, "As it is trained on them", f"{VERSIONS} drawn versions of each, as epochs draw them anew")
+        blocks.append({**drawn_wall, "columns": VERSIONS})
     return [each for each in blocks if each["tiles"]]
 
 
