@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.config.vision_libraries import import_timm
@@ -22,6 +25,21 @@ class TimmOptimizer(TorchOptimizer):
         given = {**defaults, "learning_rate": options.rate, "weight_decay": options.weight_decay, **said, **options.opt_kwargs}
         made = wrap(made_from, given, groups)
         super().__init__(made.optimizer, made.parameter_groups)
+
+    def numbers(self) -> dict[str, Any]:
+        """State that is no tensor, and the counts of steps that some of timm's keep for a whole group."""
+        steps = [group.get("step") for group in self.optimizer.param_groups]
+        kept = [None if step is None else [float(step), isinstance(step, Tensor)] for step in steps]
+        return {**super().numbers(), **({"group_steps": kept} if any(kept) else {})}
+
+    def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Take the state back. Raises RunError when it belongs to other parameters."""
+        numbers = dict(numbers)
+        kept = numbers.pop("group_steps", None) or []
+        super().load(tensors, numbers)
+        for group, step in zip(self.optimizer.param_groups, kept, strict=False):
+            if step is not None:
+                group["step"] = torch.tensor(step[0]) if step[1] else int(step[0])
 
 
 def find_optimizer(name: str) -> tuple[Any, dict[str, Any]]:

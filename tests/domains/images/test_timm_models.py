@@ -26,7 +26,7 @@ needs_timm = pytest.mark.skipif(not (BESIDE / "timm").is_dir(), reason="`make te
 
 def beside() -> dict[str, str]:
     """The environment of a process that finds timm."""
-    paths = [str(BESIDE), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    paths = [str(BESIDE), str(HERE.parents[1] / "optim"), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
