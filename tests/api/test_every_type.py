@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import soundfile
+from PIL import Image
 from small_tables import QUICK
 
 import trainwright as tw
@@ -28,6 +29,7 @@ def files() -> None:
     for row in range(ROWS):
         rng, loud = np.random.default_rng(row), np.exp(NUMBER[row])
         np.save(Path(FOLDER.name) / f"{row}.npy", rng.normal(size=(2, 3)))
+        Image.fromarray(rng.integers(0, 255, (8, 9, 3), dtype=np.uint8)).save(Path(FOLDER.name) / f"{row}.png")
         soundfile.write(Path(FOLDER.name) / f"{row}.wav", loud * rng.normal(size=(80 + row % 20, 2)) / 99, 100, subtype="FLOAT")
 
 
@@ -54,6 +56,7 @@ def table() -> dict[str, Any]:
         "file": [str(Path(FOLDER.name) / f"{row}.npy") for row in range(ROWS)],
         "signal": [str(Path(FOLDER.name) / f"{row}.wav") for row in range(ROWS)],
         "audio": [str(Path(FOLDER.name) / f"{row}.wav") for row in range(ROWS)],
+        "image": [str(Path(FOLDER.name) / f"{row}.png") for row in range(ROWS)],
         "answer": np.where(number + random.normal(0, 0.3, ROWS) > 0, "up", "down"),
     }
 

@@ -83,7 +83,8 @@ def completed(shown: dict[str, Any]) -> dict[str, Any]:
         shown = {"model": {"type": "graph"} | shown}
     if is_own(shown):
         return shown if "system" in shown or "model" in shown else {"model": {"type": "graph", "nodes": ["ReLU"]}} | shown
-    return {"data": {"source": "titanic.csv"} | shown.pop("data", {}), "targets": ["survived"]} | shown
+    data = shown.pop("data", {})
+    return {"data": data if "path" in data else {"source": "titanic.csv"} | data, "targets": ["survived"]} | shown
 
 
 def has_form(path: str) -> bool:
