@@ -18,7 +18,7 @@ from trainwright.domains.images.reading.kinds import WORDS, Kind, PictureCounts
 from trainwright.domains.images.reading.nearest import nearest_path
 from trainwright.domains.images.reading.options import Decoding
 from trainwright.domains.images.reading.reference import read_bytes, split_reference
-from trainwright.domains.images.reading.row_files import RowFiles
+from trainwright.domains.images.reading.row_files import RowFiles, full_path
 from trainwright.domains.images.reading.scanning import scan
 from trainwright.domains.images.sources.endings import is_picture
 from trainwright.domains.images.viewing.hashes import grouped, look_at, near_pairs
@@ -78,7 +78,7 @@ def hold(source: Any, root: Path) -> Held:
     target = (source.default_targets or [""])[0]
     found = source.read(rows, [column, *([target] if target else [])])
     files = RowFiles(source, column)
-    paths = files.paths(found[column].combine_chunks(), rows).to_pylist()
+    paths = [full_path(each, files.base) for each in files.paths(found[column].combine_chunks(), rows).to_pylist()]
     labels = [str(each) for each in found[target].to_pylist()] if target else [""] * len(rows)
     return Held(paths, labels, root)
 
