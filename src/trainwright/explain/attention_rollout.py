@@ -17,7 +17,7 @@ from trainwright.explain.grad_cam import upsampled
 from trainwright.explain.integrated_gradients import arrays_of
 from trainwright.explain.layers import list_layers, require_module
 from trainwright.explain.recorder import Recorder
-from trainwright.explain.seen import FRONT, Patches, find_patches, is_within, read_tokens
+from trainwright.explain.seen import FRONT, Patches, find_patches, is_within, read_tokens, say_others
 from trainwright.explain.study import Study
 
 
@@ -42,6 +42,7 @@ class AttentionRollout:
         found = begin(study)
         collector = Collector(study, found)
         over = find_patches(study, module)
+        found.notes += [] if over is None else say_others(study, over.column)
         for places, tensors in study.batches():
             layers, answer = self._attention(study, module, tensors, over)
             count = len(study.indices[places])

@@ -85,9 +85,15 @@ def _mean(subject: Subject, indices: np.ndarray, batch_size: int) -> Baseline:
                 counts.setdefault(name, _Counts(name, tensor)).add(tensor)
     kinds = {name: tensor.dtype for name, tensor in subject.take(indices[:1]).items()}
     row = {name: (total / len(indices)).to(kinds[name]) for name, total in sums.items()}
+    row |= {name: row[name].round() for name in _switches(subject) if name in row}
     row |= {name: each.most_frequent() for name, each in counts.items()}
     said = f"means and most frequent values of {len(indices):,} rows"
     return Baseline(row | ragged, said + ("; of arrays that differ in length nothing" if ragged else ""))
+
+
+def _switches(subject: Subject) -> set[str]:
+    """The tensors that say whether an array is there, of which there is nothing between: what most rows have stands for all."""
+    return {name for column in subject.columns if column.array for name, _ in column.places[1:]}
 
 
 def _ragged(subject: Subject) -> Tensors:

@@ -14,7 +14,7 @@ from trainwright.explain import GradCamOptions
 from trainwright.explain.explanation import Collector, Explanation, Rows, begin
 from trainwright.explain.integrated_gradients import arrays_of, lengths_of
 from trainwright.explain.layers import CONVOLUTIONS, find_layer, is_map, last_convolution, list_layers, require_module, watching
-from trainwright.explain.seen import Passed, Seen, find_seen, form_of, patches, pictures_of, places_of, run_once
+from trainwright.explain.seen import Passed, Seen, find_seen, form_of, patches, pictures_of, places_of, run_once, say_others
 from trainwright.explain.study import Study, no_gradient
 from trainwright.explain.subject import Column, Tensors
 
@@ -62,6 +62,8 @@ class GradCam:
             collector.add(Rows(study.indices[places], chosen.numpy(), answer.numpy(), None, sums), maps, arrays, lengths)
         if column is None:
             found.notes.append("the map has the size of the layer: it cannot be told which input it belongs to (--column NAME)")
+        else:
+            found.notes += say_others(study, column)
         return collector.finish()
 
     def _seen(self, study: Study, module: nn.Module) -> tuple[Seen, Column | None]:

@@ -16,6 +16,8 @@ from trainwright.explain.subject import Column
 
 FRONT = 16
 """Tokens in front of those of places (class tokens, registers), at most."""
+SHOWN = 4
+"""Columns that are named, at most."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,15 @@ def pictures_of(study: Study) -> list[tuple[Column, tuple[int, int]]]:
     columns = [column for player in study.players for column in player if column.array]
     found = [(column, places_of(column.shape, 2)) for column in columns]
     return [(column, (places[0], places[1])) for column, places in found if len(places) == 2]
+
+
+def say_others(study: Study, column: Column) -> list[str]:
+    """How to ask for the maps of the other columns, where one of several was looked at."""
+    others = [each.name for each, _ in pictures_of(study) if each.name != column.name]
+    if not others:
+        return []
+    shown = ", ".join(f"--column {name}" for name in others[:SHOWN]) + (", …" if len(others) > SHOWN else "")
+    return [f"the map is of '{column.name}' alone; the other columns are looked at one by one: {shown}"]
 
 
 def places_of(shape: tuple[int, ...], dimensions: int, seen: tuple[int, ...] = ()) -> tuple[int, ...]:

@@ -106,6 +106,40 @@ def test_a_class_activation_map_and_the_bias_sum_up_to_the_logit(run: tuple[str,
     np.testing.assert_allclose(maps.double().flatten(1).sum(1) + own, logits, atol=1e-5)
 
 
+@pytest.fixture(scope="module")
+def pairs(squares: Path) -> tuple[Path, Path]:
+    """A table of two columns of pictures, of which the second has a picture in every other row, and a run of it."""
+    lines = ["left,right,y"]
+    for number in range(16):
+        for label in ("left", "right"):
+            second = f"{label}/{15 - number}.png" if number % 3 else ""
+            lines.append(f"{label}/{number}.png,{second},{label}")
+    table = squares / "pictures" / "pairs.csv"
+    table.write_text("\n".join(lines) + "\n")
+    column = {"type": "image", "encoder": ENCODERS["small_cnn"], "augment": "none", "size": 24}
+    columns = {"left": column, "right": column}
+    tw.train(table, target="y", columns=columns, model={"combiner": "concat"}, run_dir=squares / "pairs", **QUICK)
+    return table, squares / "pairs"
+
+
+@pytest.mark.parametrize("baseline", ["typical", "mean", "zero"])
+def test_the_way_to_a_picture_that_may_be_missing_goes_through_the_network(baseline: str, pairs: tuple[Path, Path]) -> None:
+    found = tw.load(pairs[1]).explain(pairs[0], "integrated_gradients", of="logit", rows=5, baseline=baseline)
+    rows = found.rows
+    assert rows is not None and rows.gap is not None and rows.at_baseline is not None
+    there = [bool(np.ptp(each) > 0) for each in found.inputs["right"]]  # a row without a picture has one colour
+    assert any(there) and not all(there)
+    assert [bool(np.abs(each).max() > 0) for each in found.maps["right"]] == there
+    assert np.abs(rows.gap).max() < 0.05 * np.abs(rows.answer - rows.at_baseline).max() + 1e-4
+
+
+def test_of_several_pictures_it_is_said_which_is_looked_at(pairs: tuple[Path, Path]) -> None:
+    table, place = pairs
+    found = tw.load(place).explain(table, "grad_cam", rows=2)
+    assert found.columns == ["left"] and "--column right" in found.notes[-1]
+    assert tw.load(place).explain(table, "grad_cam", rows=2, columns=["right"]).notes == []
+
+
 def test_rollout_is_a_share_of_each_place(run: tuple[str, Path], squares: Path) -> None:
     name, place = run
     model = tw.load(place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from trainwright.config.registry import build, options_class
-from trainwright.domains.facts import RunFacts
+from trainwright.domains.facts import Rests, RunFacts
 from trainwright.domains.images.feature import ImageFeature
 from trainwright.domains.images.options import ImageOptions
 from trainwright.domains.images.viewing.duplicates import says_who, tell_duplicates
@@ -78,6 +79,13 @@ def test_the_most_wrong_come_first_with_truth_and_answer(facts: RunFacts) -> Non
     wall = blocks[0]
     assert wall["title"] == "Most wrong" and [each["mark"] for each in wall["tiles"]] == ["wrong"] * 3 + ["right"] * 3
     assert "taken for" in drawn(facts, blocks)
+
+
+def test_one_number_is_said_of_an_answer(facts: RunFacts) -> None:
+    """What Grad-CAM explains is a logit, and the caption has the probability of the same class."""
+    rests = Rests(np.ones((32, 32)), np.zeros((3, 32, 32)), 0, "a", 7.25)
+    blocks = show_mistakes(replace(facts, rests=lambda *asked: rests))
+    assert blocks[1]["note"] == "Red is what speaks most for 'a'." and "7.2" not in drawn(facts, blocks)
 
 
 def test_answers_are_said_briefly() -> None:

@@ -83,7 +83,7 @@ class TableSubject(Subject):
 
     def points(self, tensors: Tensors) -> Tensors:
         """The parts of columns that are floats; of the other groups their encodings (b, tokens, width)."""
-        floats = {f"{group.name}.{part}" for group in self.groups.values() if has_floats(group) for part in FLOATS if part in group.parts}
+        floats = {f"{group.name}.{part}" for group in self.groups.values() if has_floats(group) for part in self._on_the_way(group)}
         found = {
             name: tensors[name] if tensors[name].is_floating_point() else tensors[name].float()
             for name in sorted(floats)
@@ -91,6 +91,11 @@ class TableSubject(Subject):
         }
         encoded = self.model.system.encodings(self._inputs(tensors)) if self.owners else []
         return found | {f"{name} encoded": encoded[number] for number, name in enumerate(self.groups) if name in self.owners}
+
+    def _on_the_way(self, group: InputGroup) -> list[str]:
+        """The parts that take values between. Whether a recording or picture is there takes none: networks ask for it by more than 0."""
+        lazy = self.model.encoder.features[group.columns[0]].lazy
+        return [part for part in FLOATS if part in group.parts and not (lazy and part == "missing")]
 
     def answer_at(self, points: Tensors, tensors: Tensors, logit: bool = False) -> Tensor:
         """The same with other numbers and encodings."""

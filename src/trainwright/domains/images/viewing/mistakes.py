@@ -96,7 +96,7 @@ def _one(facts: RunFacts, column: str, place: int, target: str, answer: Answer, 
         drawn = lay_over(found.given, found.sizes if found.sizes.ndim == 2 else found.sizes.sum(axis=0))
         tiles.append({"file": write_tile(facts.folder, f"{name}-{method}.jpg", drawn), "caption": NAMES[method]})
     first = next(iter(rests.values()), None)
-    named = f"'{first.output}' ({first.answer:.2f})" if first is not None and answer.output else "the answer"
+    named = f"'{first.output}'" if first is not None and answer.output else "the answer"
     note = f"Red is what speaks most for {named}." if rests else ""
     title = f"{kind.capitalize()}: row {row + 1}, {Path(path.partition('#')[0]).name}"
     block = {"type": "wall", "section": SECTION, "group": target, "title": title, "caption": answer.words, "wide": False}
