@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -187,7 +188,7 @@ class ColumnRows(CastRows):
         batch: dict[str, Any] = samples[0]
         ragged = [name for name, each in batch.items() if isinstance(each, list) and isinstance(each[0], Tensor)]
         if ragged:
-            fix = "pad them, or give a DataLoader with a collate_fn that does"
+            fix = "make them alike in data.with_transform(…), or give a DataLoader with a collate_fn that does"
             why = f"column '{ragged[0]}' holds tensors of different shapes"
             raise DataError("the samples of a batch cannot be joined", where=f"rows {first_of(numbers)}", why=why, fix=fix)
         return batch
@@ -222,6 +223,9 @@ def _refuse(data: Any, split: str, where: str) -> None:
     fix = f"give {FORMS}"
     if isinstance(data, str | bytes | Path):
         fix = f"read the file first, and {fix}; for a table in a file and no model of your own use tw.train(data, target=…)"
+        if not isinstance(data, bytes) and os.path.isdir(data):
+            fix = f"of pictures in a folder for each class give tw.LabelledPictures({str(data)!r}, size=…), which takes split= too; for a"
+            fix += f" network that Trainwright makes use tw.train({str(data)!r})"
     elif module in ("pandas", "polars", "pyarrow"):
         fix = "give tensors: (torch.tensor(df[inputs].values), torch.tensor(df[target].values)); or use tw.train(df, target=…)"
     elif any(type(each).__module__.startswith("scipy.sparse") for each in (data if isinstance(data, tuple | list) else [data])[:8]):

@@ -53,3 +53,28 @@ def test_fit_trains_a_model_of_ones_own_on_them(tmp_path: Path) -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
     result = tw.fit(model, pictures, loss="cross_entropy", max_epochs=2, run_dir=str(tmp_path / "run"))
     assert result is not None and (tmp_path / "run" / "results.json").is_file()
+
+
+def test_a_folder_itself_is_no_data_and_it_is_said_what_is(tmp_path: Path) -> None:
+    place = str(draw_classes(tmp_path / "pictures", count=2))
+    for given in (place, Path(place)):
+        with pytest.raises(DataError, match="train data cannot be a") as caught:
+            tw.fit(nn.Linear(1, 1), given)
+        assert f"tw.LabelledPictures({place!r}, size=…)" in caught.value.fix and f"tw.train({place!r})" in caught.value.fix
+
+
+def test_columns_of_pictures_of_a_dataset_are_bytes_until_the_model_makes_them_floats(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    files = sorted(str(each) for each in draw_classes(tmp_path / "pictures", count=2, side=8).rglob("*.png"))
+    data = datasets.Dataset.from_dict({"image": files, "label": [0, 0, 1, 1]}).cast_column("image", datasets.Image())
+    model, asked = nn.Sequential(nn.Conv2d(3, 2, 8), nn.Flatten()), {"max_epochs": 1, "console": False, "device": "cpu"}
+    with pytest.raises(DataError, match=r"image \(2, 3, 8, 8\) uint8") as caught:
+        tw.fit(model, data, run_dir=tmp_path / "bytes", **asked)
+    assert "x.float() / 255" in caught.value.fix and "with_transform" in caught.value.fix
+    floats = nn.Sequential(Floats(), *model)
+    assert tw.fit(floats, data, run_dir=tmp_path / "floats", **asked).metrics["train"]["loss"] > 0
+
+
+class Floats(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.float() / 255
