@@ -181,8 +181,8 @@ def test_lines_of_help_fit_the_terminal():
         (["train", "t.csv", "u.csv"], "one argument too many: 'u.csv'", "one pattern in quotes"),
         (["train", "u.csv", "--target", "b"], "u.csv: data.source: ", "t.csv"),
         (["train", "good.yaml", "trainer.max_epoch=3"], "unknown option 'max_epoch' in trainer", "did you mean 'max_epochs'?"),
-        (["validate", "t.csv"], "t.csv: not a configuration", "trainwright train t.csv --target COLUMN --dry-run"),
-        (["validate", "builtin:iris"], "builtin:iris: not a configuration", "trainwright train builtin:iris"),
+        (["validate", "t.csv"], "t.csv: no target named", "add --target NAME"),
+        (["validate", "builtin:iriss"], "no built-in set 'iriss'", "available: iris"),
         (["train", "nope.yaml"], "nope.yaml: no such file", "configurations in that folder: bad.yaml, good.yaml"),
         (["train", "good.yaml", "model.encoders.nmber=periodic"], "no column type is called 'nmber'", "did you mean 'number'?"),
         (["train", "t.csv", "--target", "b", "--dry-run", "run.dir=t.csv"], "'t.csv' is a file", "run.dir=DIR"),
@@ -241,6 +241,16 @@ def test_a_good_config_is_valid_and_printed_in_full_reads_back(folder):
     again = trainwright("validate", "whole.yaml", "--print", folder=folder)
     assert (again.returncode, again.stdout) == (0, whole)
     assert "seed: 7" in whole
+
+
+def test_data_are_checked_and_shown_without_a_model(folder):
+    done = trainwright("validate", "builtin:iris", "data.split=random", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "150 rows, 5 columns" in done.stdout and "split: random, 105 training" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("builtin:iris: valid; --rows reads every row too")
+    assert not (folder / "runs").exists()
+    done = trainwright("validate", "builtin:iris", "--target", "species,nothing", folder=folder)
+    assert done.returncode == 2 and "target 'nothing' is not a column of the data" in done.stderr
 
 
 def test_the_committed_schema_is_the_one_the_program_prints():

@@ -127,10 +127,16 @@ SUBJECTS = {
     ("validate", "own run"): ["own"],
     ("validate", "weights"): ["own.yaml", "--weights", "own"],
     ("validate", "configuration"): ["own.yaml"],
+    ("validate", "data"): ["builtin:iris"],
+    ("validate", "rows"): ["builtin:iris", "--rows"],
     ("export", "table"): ["table", "-o", "out"],
     ("export", "own run"): ["own", "-o", "out"],
     ("export", "fit run"): ["fitted", "-o", "out"],
 }
+
+
+OTHER_FORM = {"configuration": ("weights", "rows"), "data": ("weights", "rows"), "rows": ("weights",)}
+"""Flags that make it another form: with weights something is measured, and of rows each is read."""
 
 
 def test_the_subjects_here_are_all_forms_there_are():
@@ -142,8 +148,8 @@ def test_a_flag_that_a_form_does_not_use_is_refused(folder, monkeypatch, capsys,
     monkeypatch.chdir(folder)
     before = sorted(map(str, folder.rglob("*")))
     for action in flags_of(command):
-        if action.dest in parser_of(command).forms[form].flags or (form == "configuration" and action.dest == "weights"):
-            continue  # a configuration with weights is measured: another form
+        if action.dest in parser_of(command).forms[form].flags or action.dest in OTHER_FORM.get(form, ()):
+            continue
         words = [command, *SUBJECTS[command, form], action.option_strings[-1]]
         code = main([*words, *([] if action.nargs == 0 else [VALUES.get(str(action.metavar), "x")])])
         said = capsys.readouterr().err

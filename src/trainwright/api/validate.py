@@ -1,10 +1,10 @@
-"""What is wrong with a configuration, found without its model: by the checks that a run makes before its first step."""
+"""What is wrong with a configuration or its data, found without its model: by the checks that a run makes before its first step."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainwright.api.kinds import check_before, with_name
+from trainwright.api.kinds import check_before, prepare_run, with_name
 from trainwright.api.run_place import refuse_taken
 from trainwright.config.compose import Composed
 from trainwright.config.errors import ConfigError, RequestError
@@ -33,6 +33,15 @@ def check_whole(composed: Composed, resume: bool = False) -> Config:
         keep_error(errors, lambda: check_before(config))
     raise_errors(errors)
     return config
+
+
+@as_received
+def check_data(composed: Composed) -> list[str]:
+    """What the data of a configuration are, as a run shows them before it begins. Writes nothing, and makes no model.
+
+    Raises ConfigError, DataError or ManyErrors for data that `train` would refuse.
+    """
+    return prepare_run(with_name(check_config(composed))).lines()
 
 
 @as_received
