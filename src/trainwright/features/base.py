@@ -154,9 +154,9 @@ class Feature:
                 fix=f"fill them in, or choose another policy: columns.{self.name}.missing=drop (or constant, indicator, …)",
             )
 
-    def listed(self, rows: np.ndarray, values: Iterable[Any] | None = None) -> str:
-        """Rows for a message, as the source names them."""
-        return row_list(rows, self.place, values)
+    def listed(self, rows: np.ndarray, values: Iterable[Any] | None = None, quoted: bool = True) -> str:
+        """Rows for a message, as the source names them; values that are words of ours already are not `quoted`."""
+        return row_list(rows, self.place, values, quoted=quoted)
 
     @property
     def drops(self) -> bool:
@@ -269,10 +269,10 @@ def plain_place(row: int) -> str:
 Place = Callable[[int], str]
 
 
-def row_list(rows: np.ndarray, place: Place, values: Iterable[Any] | None = None, limit: int = 5) -> str:
+def row_list(rows: np.ndarray, place: Place, values: Iterable[Any] | None = None, limit: int = 5, quoted: bool = True) -> str:
     """Rows for a message, with their values if given: `row 5 'abc', row 9 'x' and 3 more`."""
     numbers = [place(int(row)) for row in rows[:limit]]
     if values is not None:
-        numbers = [f"{number} {value!r}" for number, value in zip(numbers, values, strict=False)]
+        numbers = [f"{number} {value!r}" if quoted else f"{number} {value}" for number, value in zip(numbers, values, strict=False)]
     more = f" and {len(rows) - limit} more" if len(rows) > limit else ""
     return ", ".join(numbers) + more

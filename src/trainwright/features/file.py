@@ -208,9 +208,8 @@ class FileFeature(LazyFeature):
             return []
         rows = np.array(sorted(self.unusable))
         done = "left out" if self.config.unreadable == "skip" else "taken as missing"
-        return [
-            f"column '{self.name}': files that cannot be read, {done}: {self.listed(rows, [self.unusable[row] for row in rows.tolist()])}"
-        ]
+        shown = self.listed(rows, [self.unusable[row] for row in rows.tolist()], quoted=False)
+        return [f"column '{self.name}': files that cannot be read, {done}: {shown}"]
 
     @property
     def drops(self) -> bool:
@@ -245,7 +244,7 @@ class FileFeature(LazyFeature):
 
     def _remember(self, row: int, path: str, fault: str) -> None:
         if len(self.unusable) < SHOWN or row in self.unusable:
-            self.unusable[row] = f"{path} ({fault})"
+            self.unusable[row] = f"'{path}' ({fault})"
 
     def check_rows(self, values: pa.Array, rows: np.ndarray, told: Callable[[int, int], None]) -> dict[int, str]:
         found: dict[int, str] = {}
@@ -288,9 +287,9 @@ class FileFeature(LazyFeature):
         faults = {at: fault for at, (_, fault) in enumerate(looks) if fault}
         if faults and self.config.unreadable == "error":
             at = np.array(list(faults))
-            said = [f"{paths[place]} ({faults[place]})" for place in faults]
+            said = [f"'{paths[place]}' ({faults[place]})" for place in faults]
             raise DataError(
-                f"column '{self.name}' names files that cannot be read: {self.listed(rows[at], said)}",
+                f"column '{self.name}' names files that cannot be read: {self.listed(rows[at], said, quoted=False)}",
                 fix=how_to_mend(self.name, faults.values(), "them"),
             )
         for place, fault in faults.items():

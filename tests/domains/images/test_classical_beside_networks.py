@@ -50,7 +50,7 @@ def test_measures_are_columns_beside_the_pictures(bars: Path) -> None:
     assert source.declared_columns["hog"] == {"type": "vector"} and source.declared_columns["moments_x"] == {"type": "number"}
     broken = table["file"].to_pylist().index("down/broken.png")
     assert table["moments_x"][broken].as_py() is None and table["hog"][broken].as_py() is None
-    assert any("1 pictures are not measured: it cannot be read" in each for each in source.notes)
+    assert any("1 picture is not measured: it cannot be read" in each for each in source.notes)
     again = open_folder(bars, measures=["moments", "contours", "hog"])  # kept on disk
     assert again.table.equals(source.table)
 
@@ -90,7 +90,7 @@ def test_hog_and_a_support_vector_machine_tell_bars_apart(bars: Path) -> None:
     scores = found.outcomes["test"]["label"].scores
     assert scores.shape == (21, 2) and np.allclose(scores.sum(axis=1), 1)
     assert found.metrics["test"]["label"]["log_loss"] < 0.4  # a temperature found on rows held back
-    assert "given nothing in place of 1 pictures that cannot be read" in found.note
+    assert "given nothing in place of 1 picture that cannot be read" in found.note
 
 
 def test_it_predicts_numbers(bars: Path) -> None:

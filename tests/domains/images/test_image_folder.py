@@ -41,7 +41,7 @@ def test_the_first_level_of_folders_is_the_class_and_numeric_names_stand_by_numb
     assert column(source, "label") == ["1", "2", "2", "10"]
     assert source.default_targets == ["label"] and source.declared_columns["label"] == {"type": "category"}
     assert "3 classes, named by the folders, by number: 1 (1), 2 (2), 10 (1)" in notes(source)
-    assert "1 pictures lie deeper, in '1/deep/er'" in notes(source)
+    assert "1 picture lies deeper, in '1/deep/er'" in notes(source)
     assert "the split is by photograph" in notes(source) and "data.split=grouped" in notes(source)
 
 
@@ -84,7 +84,7 @@ def test_two_folders_of_one_split_are_refused(tmp_path):
 def test_a_split_without_class_folders_is_left_out_and_told(tmp_path):
     source = opened(lay(tmp_path, "train/a/1.jpg", "train/b/2.jpg", "test/3.jpg"))
     assert column(source, "label") == ["a", "b"]
-    assert "1 pictures of test lie in no class folder and are left out" in notes(source)
+    assert "1 picture of test in no class folder: left out" in notes(source)
 
 
 def test_what_nobody_put_there_is_ignored_and_counted_in_one_line(tmp_path):
@@ -126,7 +126,7 @@ def test_one_class_alone_can_be_predicted_and_is_not_trained_on(tmp_path):
 def test_copies_in_several_classes_are_told_and_in_several_splits_refused(tmp_path):
     root = lay(tmp_path, "train/cat/1.jpg", "train/dog/2.jpg", "test/cat/3.jpg", "test/dog/4.jpg")
     (root / "train/dog/5.jpg").write_bytes((root / "train/cat/1.jpg").read_bytes())
-    assert "1 pictures have copies in folders of other classes" in notes(opened(root))
+    assert "1 picture has copies in folders of other classes" in notes(opened(root))
     assert opened(root).refusal is None
     (root / "test/cat/6.jpg").write_bytes((root / "train/cat/1.jpg").read_bytes())
     refusal = opened(root).refusal
@@ -160,7 +160,7 @@ def test_metadata_is_read_in_place_of_the_names_of_folders(tmp_path, ending):
     source = opened(root)
     assert column(source, "image") == ["a/2.jpg", "b/3.jpg"] and column(source, "age") == [3, 4]
     assert source.default_targets == ["label"]
-    assert "names of folders are no labels then" in notes(source) and "1 pictures have no row there" in notes(source)
+    assert "names of folders are no labels then" in notes(source) and "1 picture has no row there" in notes(source)
     assert column(opened(root, metadata="off"), "label") == ["a", "a", "b"]
 
 

@@ -44,7 +44,7 @@ def test_names_that_do_not_go_together_are_listed_on_both_sides(tmp_path):
         opened(root)
     assert "1 of 'images' have no mask: 'b'" in caught.value.what and "1 of 'masks' have no picture: 'c'" in caught.value.what
     source = opened(root, unpaired="skip")
-    assert len(source) == 1 and "1 pictures without a mask and 1 masks without a picture are left out" in "".join(source.notes)
+    assert len(source) == 1 and "left out: 1 picture without a mask and 1 mask without a picture" in "".join(source.notes)
 
 
 def test_a_suffix_of_masks_is_suggested_and_used(tmp_path):

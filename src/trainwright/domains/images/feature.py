@@ -35,6 +35,7 @@ from trainwright.features.lazy import References
 from trainwright.features.npy import Unreadable
 from trainwright.features.row_progress import RowProgress
 from trainwright.features.words import text_array
+from trainwright.report.figures import plural
 
 SCALES = {"imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))}
 """Mean and deviation of each channel, of values of 0 to 1, that networks were trained with."""
@@ -332,9 +333,11 @@ class ImageFeature(FileFeature):
         at = np.flatnonzero(lacking)
         if not len(at):
             return
-        said = [f"{path} ({self.files.say_missing(path)})" for path in paths.take(pa.array(at[:SHOWN])).to_pylist()]
+        said = [f"'{path}' ({self.files.say_missing(path)})" for path in paths.take(pa.array(at[:SHOWN])).to_pylist()]
         files = "a file that is not there" if len(at) == 1 else f"{len(at):,} files that are not there"
-        raise DataError(f"column '{self.name}' names {files}: {self.listed(rows[at], said)}", fix=HOW_TO_MEND.format(name=self.name))
+        raise DataError(
+            f"column '{self.name}' names {files}: {self.listed(rows[at], said, quoted=False)}", fix=HOW_TO_MEND.format(name=self.name)
+        )
 
     def notes(self) -> list[str]:
         """What was found in a sample of the training rows, and how the network is given it."""
@@ -358,7 +361,7 @@ class ImageFeature(FileFeature):
     def describe_kinds(self) -> list[str]:
         """One line of what pictures were like that are not plain, of so many that were decoded."""
         lines = self.counts.lines()
-        return [f"column '{self.name}': {self.counts.decoded:,} pictures decoded: {'; '.join(lines)}"] if lines else []
+        return [f"column '{self.name}': {plural(self.counts.decoded, 'picture')} decoded: {'; '.join(lines)}"] if lines else []
 
     def record(self) -> dict[str, Any]:
         """What was found in its files, for results.json: how many were decoded, of which kinds, and the first that cannot be read."""

@@ -13,6 +13,7 @@ from trainwright.baselines.comparison import FEWEST_NEW
 from trainwright.data.profile import ColumnProfile
 from trainwright.domains.tables.columns import Column
 from trainwright.domains.tables.prepare import PreparedData
+from trainwright.report.figures import plural
 from trainwright.runs.results_in_words import say_absent, say_groups
 
 SHOWN_COLUMNS = 40
@@ -94,7 +95,7 @@ def split_lines(prepared: PreparedData, compared: bool = True) -> list[str]:
     warnings = list(dict.fromkeys(warnings))
     lines += [f"note: {warning}" for warning in warnings[:SHOWN_WARNINGS]]
     if len(warnings) > SHOWN_WARNINGS:
-        lines.append(f"note: {len(warnings) - SHOWN_WARNINGS} more notes are in the report")
+        lines.append(f"note: {plural(len(warnings) - SHOWN_WARNINGS, 'more note is', 'more notes are')} in the report")
     return lines
 
 
@@ -133,9 +134,9 @@ def _judged_by(prepared: PreparedData, compared: bool) -> str:
 
 
 def _dropped_lines(prepared: PreparedData) -> list[str]:
-    lines = [f"{len(each.rows):,} rows were left out: {each.reason}" for each in prepared.table.dropped]
+    lines = [f"{plural(len(each.rows), 'row was', 'rows were')} left out: {each.reason}" for each in prepared.table.dropped]
     if len(prepared.unlabelled):
-        lines.insert(0, f"{len(prepared.unlabelled):,} rows were left out: they have no target")
+        lines.insert(0, f"{plural(len(prepared.unlabelled), 'row was', 'rows were')} left out: no target there")
     return lines
 
 

@@ -15,6 +15,7 @@ from trainwright.domains.images.classical.library import skimage
 from trainwright.domains.images.classical.options import HogSVMOptions
 from trainwright.features.npy import Unreadable
 from trainwright.metrics.table import CLASSES, SET
+from trainwright.report.figures import plural
 
 HELD = 3
 """A third of the training rows is held back once, to find how sure the machine is."""
@@ -48,7 +49,7 @@ class HogSVM:
         self.design = self._describe(rows_of(train, self.rows))
         self.others = [self._describe(rows_of(each, rows)) for each, rows in zip(others, chosen, strict=True)]
         if self.unread:
-            self.notes.append(f"given nothing in place of {self.unread:,} pictures that cannot be read")
+            self.notes.append(f"given nothing in place of {plural(self.unread, 'picture')} that cannot be read")
 
     def _tell(self, count: int, chosen: Sequence[np.ndarray | None], others: Sequence[Inputs]) -> None:
         if self.rows is not None:

@@ -24,6 +24,7 @@ from trainwright.domains.images.reading.decoding import read_picture
 from trainwright.domains.images.reading.options import Decoding
 from trainwright.domains.images.reading.scanning import worker_pool
 from trainwright.features.npy import Unreadable
+from trainwright.report.figures import plural
 
 log = logging.getLogger("trainwright.data")
 
@@ -61,7 +62,7 @@ def add_measures(source: TableSource, column: str, references: Sequence[str], me
         _append(source, name, pa.array(lists, pa.list_(pa.float32())), "vector")
     source.later_options["measures"] = measures
     counts = Counter(each for each in found["faults"] if each)
-    source.notes += [f"{count:,} pictures are not measured: {why}" for why, count in counts.most_common(SHOWN)]
+    source.notes += [f"{plural(count, 'picture is', 'pictures are')} not measured: {why}" for why, count in counts.most_common(SHOWN)]
 
 
 def _append(source: TableSource, name: str, values: pa.Array, kind: str) -> None:
@@ -104,7 +105,7 @@ def code_of_measures() -> str:
 def measure_all(references: Sequence[str], measures: Sequence[str]) -> dict[str, Any]:
     """Every picture measured, by as many workers as there are processors where there are many."""
     begin = time.monotonic()
-    log.info("measuring %s of %s pictures", ", ".join(measures), f"{len(references):,}")
+    log.info("measuring %s of %s", ", ".join(measures), plural(len(references), "picture"))
     chunks = [list(references[start : start + CHUNK]) for start in range(0, len(references), CHUNK)]
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if workers == 1 or len(references) < WORTH_WORKERS:

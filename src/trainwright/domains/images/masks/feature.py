@@ -27,6 +27,7 @@ from trainwright.features.lazy import References
 from trainwright.features.masks import IGNORED, MaskDecoder, answers
 from trainwright.features.npy import Unreadable, how_to_mend
 from trainwright.features.spec import TargetSpec
+from trainwright.report.figures import plural
 
 COMPARED = 20_000
 """Rows whose mask and picture are compared in size before the first step, at most; they are evenly spread."""
@@ -215,8 +216,9 @@ class MaskFeature(FileFeature):
         why = (
             f"columns.{self.follows}.exif=false takes pictures as they lie in the file" if turned else "a mask has the class of every pixel"
         )
-        shown = self.listed(np.array([each[0] for each in wrong]), listed)
-        what = f"{len(wrong):,} masks of '{self.name}' have another size than their pictures: {shown}"
+        shown = self.listed(np.array([each[0] for each in wrong]), listed, quoted=False)
+        masks = plural(len(wrong), f"mask of '{self.name}' has", f"masks of '{self.name}' have")
+        what = f"{masks} another size than {'its picture' if len(wrong) == 1 else 'their pictures'}: {shown}"
         raise DataError(what, why=why, fix="write masks of the size of their pictures, or leave these rows out")
 
     def _size_of_picture(self, reference: str) -> tuple[int, int]:
@@ -234,7 +236,8 @@ class MaskFeature(FileFeature):
         size, names = "×".join(map(str, self.shape)), ", ".join(self.names[:8]) + (", …" if self.count > 8 else "")
         shares = ", ".join(f"{share:.3g}" for share in self.shares[:8])
         absent = [name for name, share in zip(self.names, self.shares, strict=True) if not share]
-        said = [f"target '{self.name}': {self.count} classes at {size} pixels: {names}; their shares of {self.sampled:,} masks: {shares}"]
+        sample = plural(self.sampled, "mask")
+        said = [f"target '{self.name}': {self.count} classes at {size} pixels: {names}; their shares of {sample}: {shares}"]
         if self.follows:
             said.append(f"target '{self.name}': masks are fitted and moved as the pictures of '{self.follows}' are, by the nearest pixel")
         if absent:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from trainwright.features.npy import Unreadable
+from trainwright.report.figures import plural
 
 IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 """The third byte of an idx file → what its numbers are."""
@@ -68,7 +69,7 @@ def _opened(kind: str, path: str, size: int, time: int, column: str) -> np.ndarr
 
 def _row(array: np.ndarray, row: int) -> np.ndarray:
     if row >= len(array):
-        raise Unreadable(f"it has {len(array):,} rows, and no row {row}, counted from 0")
+        raise Unreadable(f"it has {plural(len(array), 'row')}, and no row {row}, counted from 0")
     return np.array(array[row])  # a copy: what is mapped cannot be written to
 
 

@@ -15,6 +15,7 @@ from trainwright.domains.images.sources.endings import PICTURES
 from trainwright.domains.images.sources.options import ImageFolderOptions
 from trainwright.domains.images.sources.walking import Found, Pictures, list_names
 from trainwright.features.words import sorted_classes
+from trainwright.report.figures import plural
 
 SPLITS = {
     "train": "train", "training": "train",
@@ -142,7 +143,7 @@ def _leave_out_flat(parts: list[_Part], path: str) -> tuple[list[_Part], list[st
             what, where=WHERE, fix="sort them into folders named after their classes, or data.source.layout=flat reads all alike"
         )
     notes = [
-        f"{_count(each.flat):,} pictures of {each.split} lie in no class folder and are left out: without a class nothing can be measured; "
+        f"{plural(_count(each.flat), 'picture')} of {each.split} in no class folder: left out, as nothing can be measured there; "
         f"`trainwright predict RUN {path}/{each.flat[0].parts[0]}` answers them"
         for each in without
     ]
@@ -153,7 +154,8 @@ def _refuse_mixed(part: _Part, path: str, given: Mapping[str, str]) -> None:
     if not part.classes or not part.flat:
         return
     place = f"{path}/{next(name for name, split in given.items() if split == part.split)}" if given else path
-    what = f"'{place}' has {_count(part.flat):,} pictures beside {len(part.classes):,} folders with {part.labelled:,} pictures"
+    beside = plural(len(part.classes), "folder")
+    what = f"'{place}' has {plural(_count(part.flat), 'picture')} beside {beside} with {plural(part.labelled, 'picture')}"
     why = f"whether the folders are classes is not clear: {list_names(part.classes)}"
     fix = "put each picture into the folder of its class, or data.source.layout=flat reads all without classes"
     raise DataError(what, where=WHERE, why=why, fix=fix)
@@ -161,14 +163,14 @@ def _refuse_mixed(part: _Part, path: str, given: Mapping[str, str]) -> None:
 
 def _refuse_empty(found: Found, path: str) -> DataError:
     there = f"it has {list_names(found.first)}" if found.first else "it is empty"
-    others = ", ".join(f"{count:,} {ending or 'files without an ending'}" for ending, count in found.others.most_common(5))
+    others = ", ".join(f"{count:,} {ending or 'without an ending'}" for ending, count in found.others.most_common(5))
     fix = f"pictures end in {' '.join(PICTURES)}, case aside, and lie in a folder for each class: {path}/cat/1.jpg"
     return DataError(f"no picture in '{path}' or its folders", where=WHERE, why=f"{there}{f'; {others}' if others else ''}", fix=fix)
 
 
 def _without_classes(found: Found, options: ImageFolderOptions) -> DataError:
     """Why pictures without classes are not trained on."""
-    what = f"no class folder in '{options.path}': {found.count:,} pictures, and nothing says what they are"
+    what = f"no class folder in '{options.path}': {plural(found.count, 'picture')}, and nothing says what they are"
     why = f"looked for folders that are named after classes, {options.path}/cat/1.jpg; there are {list_names(found.first)}"
     beside = f", or train on the table that names them: {options.path}/{found.tables[0]}" if found.tables else ", or name a table of them"
     if options.layout == "flat":
@@ -181,7 +183,7 @@ def _refuse_one_class(parts: list[_Part], found: Found, options: ImageFolderOpti
     if len(names) > 1:
         return None
     inside = list(dict.fromkeys(each.parts[1] for each in parts[0].classes[names[0]] if len(each.parts) > 1)) if len(parts) == 1 else []
-    what = f"'{options.path}' has one class only: '{names[0]}', with {parts[0].labelled:,} pictures"
+    what = f"'{options.path}' has one class only: '{names[0]}', with {plural(parts[0].labelled, 'picture')}"
     why = f"looked for several folders that are named after classes; there are {list_names(found.first)}"
     fix = "add the other classes"
     if len(inside) > 1:
@@ -239,7 +241,8 @@ def _told_of_deeper(parts: Sequence[_Part], split: bool) -> list[str]:
     if not deeper:
         return []
     names = list_names([each.folder for each in deeper], 3)
-    return [f"{_count(deeper):,} pictures lie deeper, in {names}: their class is the first folder, '{deeper[0].parts[split]}' of the first"]
+    what = f"{plural(_count(deeper), 'picture lies', 'pictures lie')} deeper, in {names}"
+    return [f"{what}: the class is the first folder, '{deeper[0].parts[split]}' of the first"]
 
 
 def _paths(parts: Sequence[_Part]) -> pa.Array:

@@ -21,6 +21,7 @@ from trainwright.domains.images.sources.folder_table import UNTOLD, given_split
 from trainwright.domains.images.sources.options import ArrayOptions, CIFAROptions, IdxOptions
 from trainwright.domains.images.sources.walking import list_names
 from trainwright.features.npy import Unreadable
+from trainwright.report.figures import plural
 
 WHERE = "data.source"
 IMAGES_IDX = re.compile(r"(?P<part>.*?)-?images[-.]idx[34]-ubyte(\.gz)?", re.IGNORECASE)
@@ -212,7 +213,9 @@ def _ensure_pictures(array: np.ndarray, name: str) -> None:
 def _as_labels(labels: np.ndarray, count: int, name: str) -> pa.Array:
     """A label for each picture; of several of 0 and 1 a list of those that are 1. Raises DataError for another number of them."""
     if len(labels) != count:
-        raise DataError(f"'{name}' has {count:,} pictures and {len(labels):,} labels", where=WHERE, fix="give one label for each")
+        raise DataError(
+            f"'{name}' has {plural(count, 'picture')} and {plural(len(labels), 'label')}", where=WHERE, fix="give one label for each"
+        )
     if labels.ndim == 2 and labels.shape[1] > 1:
         return pa.array([[str(each) for each in np.flatnonzero(row)] for row in labels], pa.list_(pa.string()))
     flat = labels.reshape(count)

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from trainwright.config.errors import DataError
 from trainwright.data.source import TrainingNote
+from trainwright.report.figures import plural
 
 MOST = 100_000
 """Pictures of which files are compared: of more, only their sizes would be read for minutes."""
@@ -53,10 +54,10 @@ def tell_copies(
     copies = find_copies(root, names)
     notes, refusal = list[str](), None
     if labels is not None and (found := _differing(copies, labels)):
-        what = f"{len(found):,} pictures have copies in folders of other classes, and one label of each is wrong"
+        what = f"{plural(len(found), 'picture has', 'pictures have')} copies in folders of other classes, and one label of each is wrong"
         notes.append(TrainingNote(f"{what}: {_show(found, names)}"))
     if splits is not None and (found := _differing(copies, splits)):
-        what = f"{len(found):,} pictures are in several splits: {_show(found, names)}"
+        what = f"{plural(len(found), 'picture is', 'pictures are')} in several splits: {_show(found, names)}"
         if allowed:
             notes.append(TrainingNote(what))
         else:

@@ -18,6 +18,7 @@ from trainwright.domains.images.sources.folder_table import UNTOLD, FolderTable,
 from trainwright.domains.images.sources.image_folder import look_at
 from trainwright.domains.images.sources.options import ImageMasksOptions
 from trainwright.domains.images.sources.walking import Found, Pictures, list_names
+from trainwright.report.figures import plural
 
 WHERE = "data.source"
 LEAST = 2
@@ -70,7 +71,9 @@ class ImageMasks(FolderTable):
         )
         unpaired = len(images.keys) - len(self), len(masks.keys) - len(self)
         told = (
-            [f"{unpaired[0]:,} pictures without a mask and {unpaired[1]:,} masks without a picture are left out"] if any(unpaired) else []
+            [f"left out: {plural(unpaired[0], 'picture')} without a mask and {plural(unpaired[1], 'mask')} without a picture"]
+            if any(unpaired)
+            else []
         )
         for each in (root / "classes.json", root / "classes.txt"):
             found.others -= Counter({each.suffix: int(each.is_file())})  # it is read

@@ -17,6 +17,7 @@ from trainwright.data.sources.opening import open_source, options_of
 from trainwright.domains.images.sources.arranging import SPLITS
 from trainwright.domains.images.sources.folder_table import UNTOLD, given_split
 from trainwright.domains.images.sources.walking import Found, list_names
+from trainwright.report.figures import plural
 
 NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 COLUMN = "file_name"
@@ -114,7 +115,8 @@ def _refuse_absent(found: Found, files: pa.Array, tables: Sequence[str]) -> None
     if not len(absent):
         return
     shown = ", ".join(f"row {row + 1} '{files[int(row)].as_py() or ''}'" for row in absent[:5])
-    what = f"{tables[0]} names {len(absent):,} pictures that are not there: {shown}{', …' if len(absent) > 5 else ''}"
+    lacking = plural(len(absent), "picture that is", "pictures that are")
+    what = f"{tables[0]} names {lacking} not there: {shown}{', …' if len(absent) > 5 else ''}"
     fix = did_you_mean(files[int(absent[0])].as_py() or "", known.to_pylist()) or "correct the table"
     raise DataError(what, where=WHERE, fix=f"{fix}; data.source.metadata=off reads the folders without it")
 
@@ -124,4 +126,4 @@ def _told(found: Found, made: Metadata, tables: Sequence[str]) -> list[str]:
     named = [name for name in made.columns if name not in ("file", *made.paths)]
     notes = [f"what is known of the pictures is read from {list_names(tables)} ({', '.join(named)}); names of folders are no labels then"]
     rest = found.count - len(pc.unique(made.columns["file"]))
-    return [*notes, *([f"{rest:,} pictures have no row there, and are left out"] if rest else [])]
+    return [*notes, *([f"{plural(rest, 'picture has', 'pictures have')} no row there: left out"] if rest else [])]

@@ -25,6 +25,7 @@ from trainwright.domains.images.sources.options import TarOptions
 from trainwright.domains.images.sources.walking import list_names
 from trainwright.files.download import cache_folder
 from trainwright.files.whole import whole_file
+from trainwright.report.figures import plural
 
 WHERE = "data.source"
 KEPT_TEXT = 1 << 16
@@ -69,12 +70,12 @@ class TarShards(TableSource):
             },
             named_by=["key"],
         )
-        self.notes = [f"{len(shards):,} shards with {len(rows):,} rows, by the stems of their members"]
+        self.notes = [f"{plural(len(shards), 'shard')} with {plural(len(rows), 'row')}, by the stems of their members"]
         if unread:
             listed = ", ".join(f"{count:,} {ending}" for ending, count in unread.most_common(6))
             self.notes.append(f"members that are neither pictures nor text are not read: {listed}")
         lacking = sum(not row["pictures"] for row in rows)
-        self.notes += [f"{lacking:,} rows have no picture"] if lacking else []
+        self.notes += [f"{plural(lacking, 'row has', 'rows have')} no picture"] if lacking else []
 
     def fingerprint(self) -> dict[str, Any]:
         """That of the shards; of more than a gibibyte of the names, places and sizes of their members, which it says."""

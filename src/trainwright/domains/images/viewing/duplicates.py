@@ -108,7 +108,7 @@ def _counts(looked: Sequence[Looked], groups: Sequence[Sequence[Looked]], found:
     return [
         ["pictures compared", compared],
         ["as copies count", how],
-        ["groups of copies", f"{len(groups):,}, of which {same:,} have pictures of the same bytes" if groups else "none"],
+        ["groups of copies", f"{len(groups):,}, of which {same:,} with pictures of the same bytes" if groups else "none"],
         ["in several splits", f"{across:,}: what is measured on them was seen in training" if across else "none"],
         ["with several labels", f"{torn:,}: one of them is wrong" if torn else "none"],
         *([["shown below", f"{SHOWN} of {len(found):,}"]] if len(found) > SHOWN else []),

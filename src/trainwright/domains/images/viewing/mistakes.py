@@ -13,6 +13,7 @@ from trainwright.domains.images.viewing.report import paths_of, seen
 from trainwright.domains.images.viewing.tiles import write_tile
 from trainwright.metrics.examples import CLASSES, Answer, choose_rows, losses_of, say_answer
 from trainwright.metrics.outcome import Outcome
+from trainwright.report.figures import plural
 from trainwright.runs.media.overlays import lay_over
 
 SECTION = "Examples"
@@ -51,7 +52,7 @@ def _wall(facts: RunFacts, column: str, target: str, outcome: Outcome, number: i
             continue
         file = write_tile(facts.folder, f"examples/{number}-worst-{place}.jpg", picture)
         tiles.append({"file": file, "caption": briefly(outcome, place), "mark": mark_of(outcome, place)})
-    title, caption = "Most wrong", f"{len(tiles)} of {len(outcome):,} pictures, by what the answer is off by"
+    title, caption = "Most wrong", f"{len(tiles)} of {plural(len(outcome), 'picture')}, by what the answer is off by"
     return [{"type": "wall", "section": SECTION, "group": target, "title": title, "caption": caption, "tiles": tiles}] if tiles else []
 
 
