@@ -91,7 +91,7 @@ def test_what_nobody_put_there_is_ignored_and_counted_in_one_line(tmp_path):
     root = lay(tmp_path, "a/1.jpg", "b/2.jpg", "a/._1.jpg", "a/Thumbs.db", "__MACOSX/a/1.jpg", ".ipynb_checkpoints/1.jpg", ".DS_Store")
     source = opened(lay(root, "b/clip.mp4", "labels.csv"))
     assert len(source) == 2
-    assert [each for each in source.notes if "ignored" in each] == ["5 hidden files and folders, or such as systems write, are ignored"]
+    assert [each for each in source.notes if "ignored" in each] == ["hidden files and folders, and such as systems write, are ignored: 5"]
     assert "files that are no pictures are not read: 1 .mp4" in notes(source)
     assert "tables beside the pictures are not read: 'labels.csv'" in notes(source)
 

@@ -217,7 +217,7 @@ def told_of_litter(found: Found) -> list[str]:
     """Notes on files that are no pictures."""
     notes = []
     if found.ignored:
-        notes.append(f"{found.ignored:,} hidden files and folders, or such as systems write, are ignored")
+        notes.append(f"hidden files and folders, and such as systems write, are ignored: {found.ignored:,}")
     if found.others:
         listed = ", ".join(f"{count:,} {ending or 'without an ending'}" for ending, count in found.others.most_common(6))
         notes.append(f"files that are no pictures are not read: {listed}")
