@@ -323,7 +323,8 @@ def _target(profile: ColumnProfile) -> Inferred:
         f"target '{profile.name}' cannot be predicted",
         where="targets",
         why=f"it was taken for {'text' if type_ == 'ignore' else type_}: {why}",
-        fix=profile.offer or f"a target is binary, category, number, vector or set; set columns.{profile.name}.type if it is one of these",
+        fix=profile.offer
+        or f"a target is binary, category, number, vector or set, or mask where every pixel has a class; set columns.{profile.name}.type",
     )
 
 

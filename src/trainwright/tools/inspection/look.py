@@ -144,8 +144,11 @@ def _notes(place: ModulePlace, calls: list[Call], found: _Numbers, lazy: set[str
     elif isinstance(place.module, torch.jit.ScriptModule):
         notes.append("scripted: its calls are not seen")
     elif ran and not calls and place.path and not _only_holds(place.module):
-        used = any(id(each) in found.used for each in place.module.parameters())
-        notes.append("not called by itself: the module round it uses its weights" if used else "never called")
+        own = list(place.module.parameters())
+        used = any(id(each) in found.used for each in own)
+        # Without weights it may be of training alone, as a loss is, and nothing is left untrained.
+        never = "never called" if own else "not called for an answer"
+        notes.append("not called by itself: the module round it uses its weights" if used else never)
     if place.path in lazy:
         notes.append("lazy" if ran else "lazy: its size is not known yet")
     for name, param in place.module._parameters.items():

@@ -68,7 +68,8 @@ class LibraryOptions(PartConfig):
         open_to = type(options).model_fields.keys() - options.model_fields_set
         unsaid = {name: value for name, value in wanted.items() if name in open_to}
         if unsaid:
-            log.info("pictures are prepared as those that the weights of %s were trained with: %s", self.name, known.in_words())
+            said = "the weights of %s were trained with pictures of %s; what of it nobody said otherwise is done here too"
+            log.info(said, self.name, known.in_words())
         return type(options).model_validate({**options.model_dump(exclude_unset=True), **unsaid}) if unsaid else options
 
 
