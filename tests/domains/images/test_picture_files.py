@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from PIL import Image
 
 from commands import trainwright_command
@@ -270,3 +271,33 @@ def test_what_was_found_is_in_the_results_and_the_log(tmp_path: Path) -> None:
     assert found["first_unreadable"][0]["file"] == "left/10.png"
     assert "it is empty (0 bytes)" in done.stderr
     assert "39 pictures decoded: 1 gray, repeated in three channels" in done.stderr
+
+
+def test_levels_of_16_bits_reach_the_batch_where_they_are_asked_for(tmp_path: Path) -> None:
+    ramp = (20_000 + np.arange(1024)).astype(np.uint16).reshape(32, 32)
+    Image.fromarray(ramp).save(tmp_path / "deep.png")
+    draw(tmp_path / "plain.png", "L", (32, 32))
+    plain = np.unique(np.asarray(Image.open(tmp_path / "plain.png"))).tolist()
+    for levels, count in ((8, 5), (16, 1024)):
+        feature, values, rows = column(
+            ["deep.png", "plain.png", None], tmp_path, levels=levels, augment="none", unreadable="repair", size=32
+        )
+        decoder = feature.decoder(training=True)
+        references = feature.refer(values, rows).places.to_pylist()
+        batch = decoder.join([decoder.sample(each, row) for row, each in enumerate(references)], [0, 1, 2])["value"]
+        assert batch.dtype == (torch.uint8 if levels == 8 else torch.float32) and batch.shape == (3, 1, 1, 32, 32)
+        assert len(batch[0].unique()) == count and batch[1].unique().tolist() == plain
+        given = (batch[:2].double() - feature.means[0]) / feature.deviations[0]
+        assert (float(given.mean()), float(given.std(unbiased=False))) == pytest.approx((0, 1), abs=1e-4)
+        assert float(batch[0].double().mean()) == pytest.approx(ramp.mean() / 257, abs=0.5 if levels == 8 else 1e-4)
+
+
+def test_augmentations_of_fine_levels_are_those_of_bytes(tmp_path: Path) -> None:
+    Image.fromarray((np.random.default_rng(0).integers(0, 256, (32, 32)) * 257).astype(np.uint16)).save(tmp_path / "deep.png")
+    chain = [{"random_affine": {"degrees": 20, "fill": 128}}, {"color_jitter": {"brightness": 0.3, "contrast": 0.3}}]
+    found = []
+    for levels in (8, 16):
+        feature, values, rows = column(["deep.png"], tmp_path, levels=levels, augment=chain, size=24)
+        torch.manual_seed(0)
+        found.append(feature.decoder(training=True).sample(feature.refer(values, rows).places[0].as_py(), 0).float())
+    assert found[1].max() > 100 and float((found[0] - found[1]).abs().max()) <= 3

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 
 class PictureDecoder(ArrayDecoder):
-    """Reference → uint8 `(c, h, w)`; a row without a picture has the mean of each channel."""
+    """Reference → `(c, h, w)` of 0 to 255, uint8 unless finer levels are kept; a row without a picture has the mean of each channel."""
 
     def __init__(self, feature: ImageFeature, training: bool) -> None:
         super().__init__(feature, training)
         self.means = torch.tensor(feature.means or [0.0] * feature.depth)
         self.reader, self.counts, self.base = feature.reader, feature.counts, feature.files.base
+        self.white = feature.white
         kept = 0 if self.cache is None else count_still(feature.in_workers)
         self.own = any(is_own(each) for each in feature.in_workers[:kept])
         """Whether code of a person's own makes what is kept, which may draw."""
@@ -71,8 +72,10 @@ class PictureDecoder(ArrayDecoder):
             self.counts.note(row, packed)
 
     def numbers(self, found: Tensor, row: int, path: str) -> Tensor:
-        """Pixels as they are: they are normalised with the batch."""
-        return (found if found.dtype == torch.uint8 else found.float()).contiguous()
+        """Pixels of 0 to 255, in bytes unless finer levels are kept: they are normalised with the batch."""
+        if found.is_floating_point():
+            return (found.float() * self.white).contiguous()
+        return (found if found.dtype == torch.uint8 and self.white == 1 else found.float()).contiguous()
 
     def join(self, samples: list[Tensor | None], rows: list[int]) -> dict[str, Tensor]:
         """`value` (b, 1, c, h, w), with `missing` (b, 1)."""

@@ -88,6 +88,7 @@ class ImageFeature(FileFeature):
             frame=options.frame,
             value_range=None if low_high is None else (low_high[0], low_high[1]),
             repairs=options.unreadable == "repair",
+            levels="float32" if options.levels == 16 else "uint8",
             max_pixels=options.max_pixels,
             least=self._least(),
         )
@@ -113,6 +114,11 @@ class ImageFeature(FileFeature):
     def reader(self) -> Reader:
         """How its pictures are read, here or in a worker."""
         return Reader(self.decoding)
+
+    @property
+    def white(self) -> float:
+        """What pixels are multiplied by after their transforms, for values of 0 to 255: finer levels are 0 to 1 until then."""
+        return FULL if self.config.levels == 16 else 1.0
 
     @property
     def read_array(self) -> Callable[[str], np.ndarray]:  # type: ignore[override]
@@ -236,6 +242,7 @@ class ImageFeature(FileFeature):
                 pixels = apply_transforms(chain, torch.from_numpy(self.read_array(path)), self.name, row, path).double().flatten(1)
             except Unreadable:
                 continue
+            pixels *= self.white
             count += pixels.shape[1]
             total += pixels.sum(1).numpy()
             squares += pixels.square().sum(1).numpy()

@@ -56,6 +56,11 @@ class ImageOptions(FileOptions):
     """The folder at which paths begin; default: that of the table they stand in."""
     value_range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
     """Which numbers are black and white in files of 16 bits, 32 bits or floating numbers; default: 0 and 65535, or 0 and 1 or 255."""
+    levels: Literal[8, 16] = 8
+    """Bits of a level: `16` keeps what files of 16 bits, 32 bits or floating numbers have beyond 256 levels, in four times the memory.
+
+    Policies such as rand_augment, and transforms of libraries, take 8.
+    """
     max_pixels: PositiveInt = MAX_PIXELS
     """Larger pictures cannot be read: small files may be made to fill the memory."""
     normalize: Literal["auto", "imagenet", "inception", "none"] | ChannelScaleConfig = "auto"

@@ -112,4 +112,5 @@ def _resized(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _like(x: Tensor, pictures: Tensor) -> Tensor:
-    return x.round().clamp(0, 255).reshape(*pictures.shape[:2], *x.shape[1:]).to(pictures.dtype)
+    levels = x if pictures.is_floating_point() else x.round()
+    return levels.clamp(0, 255).reshape(*pictures.shape[:2], *x.shape[1:]).to(pictures.dtype)

@@ -11,27 +11,32 @@ from trainwright.domains.images.reading.options import Decoding
 from trainwright.domains.images.reading.reference import split_reference
 from trainwright.features.npy import Unreadable
 
+WHITE = np.float32(255)
 SMALL = 32
 """Height and width at which the colours of a large JPEG are looked at."""
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads references as the options of a column say."""
+    """Reads references as the options of a column say: uint8, or where finer levels are kept float32 of 0 to 1, as transforms take them."""
 
     decoding: Decoding
 
     def read_picture(self, reference: str) -> Picture:
         """Pixels `(channels, height, width)`, and what the picture was like. Raises Unreadable."""
-        return read_picture(reference, self.decoding)
+        return self._in_range(read_picture(reference, self.decoding))
 
     def of_content(self, content: bytes, reference: str) -> Picture:
         """The picture that the content of its file, or of its piece of one, holds. Raises Unreadable."""
-        return decode_content(content, split_reference(reference), self.decoding)
+        return self._in_range(decode_content(content, split_reference(reference), self.decoding))
+
+    def _in_range(self, picture: Picture) -> Picture:
+        kept = self.decoding.levels == "float32"
+        return picture._replace(pixels=picture.pixels.astype(np.float32) / WHITE) if kept else picture
 
     def read(self, reference: str) -> np.ndarray:
-        """uint8 `(channels, height, width)`. Raises Unreadable."""
-        return read_picture(reference, self.decoding).pixels
+        """`(channels, height, width)`. Raises Unreadable."""
+        return self.read_picture(reference).pixels
 
     def read_shape(self, reference: str) -> tuple[int, ...]:
         """`(channels, height, width)` from the head of the file. Raises Unreadable."""

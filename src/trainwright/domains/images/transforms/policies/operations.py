@@ -73,7 +73,9 @@ def to_image(picture: Tensor) -> Image.Image:
     if picture.dim() != 3 or picture.shape[0] not in (1, 3) or picture.dtype != torch.uint8:
         what = f"a policy is given {str(picture.dtype).removeprefix('torch.')} of shape {tuple(picture.shape)}"
         why = "its operations are of gray or RGB pictures in uint8"
-        raise DataError(what, why=why, fix="set channels: 3 or channels: 1, and put what makes numbers of pictures after the policy")
+        raise DataError(
+            what, why=why, fix="set channels: 3 or channels: 1, levels: 8, and put what makes numbers of pictures after the policy"
+        )
     array = picture.permute(1, 2, 0).contiguous().numpy()
     return Image.fromarray(array[:, :, 0] if picture.shape[0] == 1 else array)
 
