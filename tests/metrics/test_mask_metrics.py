@@ -15,7 +15,7 @@ from trainwright.config.choice import choose
 from trainwright.config.errors import ConfigError
 from trainwright.features.spec import TargetSpec
 from trainwright.metrics.target import TargetMetrics
-from trainwright.systems.supervised_metrics import SupervisedMetrics, outcome_of
+from trainwright.systems.supervised_metrics import RowLosses, SupervisedMetrics, outcome_of
 
 NAMES = ["iou", "dice", "accuracy", "balanced_accuracy", "iou_per_image", "dice_per_image", {"type": "iou", "average": "weighted"}]
 
@@ -98,3 +98,12 @@ def test_metrics_that_hold_every_pixel_or_have_another_name_for_masks_are_refuse
     with pytest.raises(ConfigError, match=f"metric '{name}' is not defined for the mask target") as error:
         instance(name, "mask")
     assert "dice" in str(error.value.fix)
+
+
+def test_a_loss_over_nothing_says_that_nothing_counts(caplog: pytest.LogCaptureFixture) -> None:
+    losses = RowLosses({"mask": 1.0})
+    losses.update({"mask.loss": torch.zeros(3), "mask.counted": torch.zeros(3)})
+    assert np.isnan(losses.compute()["loss"]) and np.isnan(losses.compute()["loss"])
+    assert caplog.text.count("the loss of 'mask' is undefined: nothing counts in these rows") == 1
+    losses.update({"mask.loss": torch.ones(2), "mask.counted": torch.ones(2)})
+    assert losses.compute() == {"loss": 1.0}

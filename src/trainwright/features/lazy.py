@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -61,6 +61,13 @@ class LazyFeature(Feature):
 
     follows: str = ""
     """The column whose files those of this one go with, row by row."""
+
+    def follow(self, others: Mapping[str, Feature], inputs: Sequence[str]) -> None:
+        """Find the column among the inputs that it follows; that of most is none. Raises ConfigError where it could be several."""
+
+    def unpaired(self, own: References, others: References, rows: np.ndarray) -> dict[int, str]:
+        """Row → why its file does not go with that of the column it follows; nothing is asked of most."""
+        return {}
 
     def ensure_pairs(self, own: References, others: References, rows: np.ndarray) -> None:
         """Raises DataError for rows whose file does not go with that of the column it follows; nothing is asked of most."""

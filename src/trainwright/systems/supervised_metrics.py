@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -15,6 +16,8 @@ from trainwright.metrics.base import Metric, exact
 from trainwright.metrics.batch_outcome import BatchOutcome
 from trainwright.metrics.group import MetricGroup
 from trainwright.metrics.target import TargetMetrics
+
+log = logging.getLogger(__name__)
 
 ROW_WEIGHT = "row.weight"
 """What stands in a batch, and among outputs, for how much each row counts, where rows do not count alike."""
@@ -43,7 +46,7 @@ class RowLosses(Metric):
 
     def __init__(self, weights: Mapping[str, float]) -> None:
         super().__init__()
-        self.weights = dict(weights)
+        self.weights, self.said = dict(weights), False
 
     def update(self, outputs: Mapping[str, Tensor], batch: Any = None) -> None:
         """Take in the losses of the rows."""
@@ -63,7 +66,16 @@ class RowLosses(Metric):
         if not self.sums or not self.weights:
             return {"loss": float("nan")} if self.weights else {}
         means = [float(self.sums[f"{place}/total"] / self.sums[f"{place}/rows"]) for place in range(len(self.weights))]
+        self._say_uncounted()
         return {"loss": sum(weight * mean for weight, mean in zip(self.weights.values(), means, strict=True))}
+
+    def _say_uncounted(self) -> None:
+        """Say once that there is nothing to take a mean over, which is another thing than a loss that went wrong."""
+        without = [name for place, name in enumerate(self.weights) if float(self.sums[f"{place}/rows"]) == 0]
+        if without and not self.said:
+            self.said = True
+            what = "the loss of '%s' is undefined: nothing counts in these rows (all is left out, as by ignore_index, or weighs nothing)"
+            log.warning(what, "', '".join(without))
 
 
 def _refuse_positions(target: TargetSpec) -> None:

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from tests.commands import trainwright_command
 
+from trainwright.config.errors import DataError
 from trainwright.domains.images.masks.files import write_mask
 from trainwright.domains.images.synth.options import ShapesOptions
 from trainwright.domains.images.synth.shapes import PALETTE, draw_shapes, write_shapes
@@ -37,14 +38,19 @@ def write_rows(folder: Path, pictures: np.ndarray, masks: np.ndarray) -> Path:
     return folder / "rows.csv"
 
 
-def prepared(path: Path, *settings: str) -> Any:
+def configured(path: Path, *settings: str) -> Any:
     from trainwright.config.compose import compose
     from trainwright.config.located import validate
-    from trainwright.domains.tables.prepare import prepare
     from trainwright.systems.run_config import Config
 
     given = [f"data.source={path}", "system.targets=[mask]", "columns.image.type=image", "columns.mask.type=mask", *settings]
-    return prepare(validate(Config, compose(Config, None, given, environment={})))
+    return validate(Config, compose(Config, None, given, environment={}))
+
+
+def prepared(path: Path, *settings: str) -> Any:
+    from trainwright.domains.tables.prepare import prepare
+
+    return prepare(configured(path, *settings))
 
 
 def batch_of(data: Any, training: bool, rows: int = 16) -> dict[str, Any]:
@@ -98,6 +104,22 @@ def test_classes_are_named_and_weighed_and_defaults_are_those_of_masks(tmp_path:
     assert spec.loss.type == "dice" and spec.decoder.type == "unet" and [each.type for each in spec.metrics][:2] == ["iou", "dice"]
     balanced = prepared(path, "columns.mask.class_weights=auto").spec.targets[0].class_weights
     assert balanced[0] == min(balanced)
+
+
+def test_masks_of_another_size_are_found_among_all_rows(tmp_path: Path) -> None:
+    from trainwright.domains.tables.row_check import check_rows
+
+    pictures, masks = draw_shapes(12, 16)
+    path = write_rows(tmp_path, pictures, masks)
+    write_mask(tmp_path / "masks/4.png", masks[4][:12], PALETTE)
+    (tmp_path / "masks/7.png").write_bytes(b"")
+    found = check_rows(configured(path))
+    assert [(each.row, each.why) for each in found.unpaired] == [(4, "it is 12×16, its picture 16×16")]
+    assert [each.row for each in found.broken] == [7]
+    assert found.lines()[-1].endswith("1 cannot be read; 1 pair of files does not go together")
+    found.broken = []
+    with pytest.raises(DataError, match="1 of 12 rows names files that do not go together"):
+        found.raise_broken()
 
 
 def run_of(path: Path, *settings: str) -> tuple[int, str]:

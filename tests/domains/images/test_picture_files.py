@@ -92,7 +92,7 @@ def test_half_a_picture_stops_is_left_out_or_is_repaired(tmp_path: Path) -> None
     whole = (tmp_path / "b.jpg").read_bytes()
     (tmp_path / "b.jpg").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "c.jpg").write_bytes(b"")
-    written: list[str | None] = ["a.jpg", "b.jpg", "c.jpg"]
+    written: list[str | None] = ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
 
     feature, values, rows = column(written[:2], tmp_path, unreadable="error", fit=False)
     with pytest.raises(DataError, match=r"row 2: .*b\.jpg"):
@@ -101,17 +101,21 @@ def test_half_a_picture_stops_is_left_out_or_is_repaired(tmp_path: Path) -> None
 
     feature, values, rows = column(written, tmp_path, unreadable="skip")
     dropped = feature.dropped(values, rows)
-    assert dropped is not None and dropped.tolist() == [False, True, True]
+    assert dropped is not None and dropped.tolist() == [False, True, True, True]
     assert feature.faults[2] == ("c.jpg", "it is empty (0 bytes)")
-    assert feature.record()["unreadable"] == 2
-    assert [each["row"] for each in feature.record()["first_unreadable"]] == [1, 2]
+    assert feature.record()["unreadable"] == 3
+    assert [each["row"] for each in feature.record()["first_unreadable"]] == [1, 2, 3]
 
     feature, values, rows = column(written, tmp_path, unreadable="repair")
     assert feature.dropped(values, rows) is None
     samples = decode_all(feature, feature.refer(values, rows))
     assert samples[2] is None
     assert (samples[1][:, -1] == 128).all()
-    assert feature.record() == {"decoded": 2, "repaired": 1, "unreadable": 1}
+    said = " ".join(feature.last_remarks())
+    assert "row 3 'c.jpg' (it is empty (0 bytes))" in said and "row 4 'd.jpg' (it is not there)" in said
+    found = feature.record()
+    assert [(each["row"], each["file"]) for each in found.pop("first_unreadable")] == [(2, "c.jpg"), (3, "d.jpg")]
+    assert found == {"decoded": 2, "repaired": 1, "unreadable": 2}
 
 
 def test_rows_are_decoded_once_to_see_which_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

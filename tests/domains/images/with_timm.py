@@ -224,6 +224,14 @@ def test_weights_of_another_architecture_are_refused_naming_it_and_three_keys(tm
         assert told.count(" there") == 3 and key in told
 
 
+def test_weights_are_named_before_counters(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    counters = {f"a.{number}.num_batches_tracked": torch.tensor(0) for number in range(5)}
+    save_file({**counters, "b.weight": torch.zeros(8, 3)}, path)
+    with pytest.raises(ConfigError, match=r"b\.weight \(8, 3\) there, nothing here; [^;]* \(\d"):
+        encoder({"type": "timm/resnet18", "weights": str(path)})
+
+
 def test_the_closest_architecture_of_another_family_is_found() -> None:
     shapes = {name: tuple(each.shape) for name, each in timm.create_model("convnext_atto").state_dict().items()}
     assert closest_model(shapes, "resnet18") == "convnext_atto"

@@ -29,7 +29,7 @@ from trainwright.domains.images.reading.scanning import scan
 from trainwright.domains.images.sizes import choose_sides, describe_sizes
 from trainwright.domains.images.transforms.options import FitOptions, StoreOptions
 from trainwright.features.arrays import apply_transforms
-from trainwright.features.base import Counts
+from trainwright.features.base import Counts, one_array
 from trainwright.features.file import SHOWN, FileFeature
 from trainwright.features.lazy import References
 from trainwright.features.npy import Unreadable
@@ -328,6 +328,8 @@ class ImageFeature(FileFeature):
         if lacking.any():
             if self.config.unreadable == "error":
                 self._refuse_absent(paths, lacking, rows)
+            for row in rows[lacking].tolist():
+                self.counts.note(row, pack(Kind.UNREADABLE, 0, 0))
             for place in np.flatnonzero(lacking)[:SHOWN]:
                 self._remember(int(rows[place]), paths[int(place)].as_py(), self.files.say_missing(paths[int(place)].as_py()))
             paths = pc.if_else(pa.array(lacking), pa.scalar(None, paths.type), paths)
@@ -359,7 +361,19 @@ class ImageFeature(FileFeature):
         ]
 
     def last_remarks(self) -> list[str]:
-        return self.describe_kinds()
+        known = len(self.unusable)
+        self._learn_faults()
+        return [*(super().remarks() if len(self.unusable) > known else []), *self.describe_kinds()]
+
+    def _learn_faults(self) -> None:
+        """Why the first pictures that are kept as missing cannot be read: workers count them, and these few are decoded here again."""
+        source, rows = self._source(), np.array(self.counts.rows(Kind.UNREADABLE, SHOWN), np.int64)
+        rows = rows[~self.scanned[rows]]
+        if source is None or not len(rows):
+            return
+        self._scan(one_array(source.read(rows, [self.name])[self.name]), rows)
+        for row in sorted(self.faults.keys() & rows.tolist()):
+            self._remember(row, *self.faults[row])
 
     def remarks(self) -> list[str]:
         """The first rows left out or repaired, and what pictures were like, as far as they were decoded."""
@@ -372,7 +386,8 @@ class ImageFeature(FileFeature):
 
     def record(self) -> dict[str, Any]:
         """What was found in its files, for results.json: how many were decoded, of which kinds, and the first that cannot be read."""
-        unusable = [{"row": row, "file": path, "reason": fault} for row, (path, fault) in list(self.faults.items())[:SHOWN]]
+        self._learn_faults()
+        unusable = [{"row": row, "file": path, "reason": fault} for row, (path, fault) in sorted(self.faults.items())[:SHOWN]]
         return {"decoded": self.counts.decoded, **self.counts.summary(), **({"first_unreadable": unusable} if unusable else {})}
 
     @property

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
 
 from trainwright.config.errors import DataError
 from trainwright.config.registry import build
@@ -20,6 +21,7 @@ from trainwright.domains.tables.prepare import given_types, open_named
 from trainwright.features.base import one_array
 from trainwright.features.lazy import LazyFeature
 from trainwright.features.row_progress import RowProgress
+from trainwright.report.figures import plural
 from trainwright.systems.run_config import Config
 
 log = logging.getLogger(__name__)
@@ -47,24 +49,34 @@ class CheckedRows:
     columns: dict[str, str] = field(default_factory=dict)
     """Column → type, of those whose rows name files."""
     broken: list[BrokenRow] = field(default_factory=list)
+    unpaired: list[BrokenRow] = field(default_factory=list)
+    """Rows whose files can be read, and do not go together: a mask of another size than its picture."""
     notes: list[str] = field(default_factory=list)
     """What is worth saying of the others."""
 
     def lines(self) -> list[str]:
         """Each row that cannot be read with its reason, and what was looked at."""
-        shown = [f"{each.place}: {each.value}: {each.why}" for each in self.broken]
+        shown = [f"{each.place}: {each.value}: {each.why}" for each in (*self.broken, *self.unpaired)]
         named = ", ".join(f"'{name}' ({kind})" for name, kind in self.columns.items())
         what = f"all that {named} names was decoded" if named else "no column names files"
-        return [*shown, *self.notes, f"{self.name}: {self.rows:,} rows, {what}; {len(self.broken):,} cannot be read"]
+        apart = f"; {plural(len(self.unpaired), 'pair of files does', 'pairs of files do')} not go together" if self.unpaired else ""
+        return [*shown, *self.notes, f"{self.name}: {self.rows:,} rows, {what}; {len(self.broken):,} cannot be read{apart}"]
 
     def raise_broken(self) -> None:
-        """Raise DataError where a row cannot be read."""
+        """Raise DataError where a row cannot be read, or its files do not go together."""
         if not self.broken:
-            return
+            return self._raise_unpaired()
         columns = list(dict.fromkeys(each.column for each in self.broken))
         what = f"{len(self.broken):,} of {self.rows:,} rows name files that cannot be read"
         fix = f"write these files again, or columns.{columns[0]}.unreadable=skip leaves such rows out of training"
         raise DataError(what, where=self.name, why=f"in {', '.join(map(repr, columns))}, as listed", fix=fix)
+
+    def _raise_unpaired(self) -> None:
+        if self.unpaired:
+            verb = "names" if len(self.unpaired) == 1 else "name"
+            what = f"{len(self.unpaired):,} of {plural(self.rows, 'row')} {verb} files that do not go together"
+            fix = "write these files again, or leave their rows out (data.where)"
+            raise DataError(what, where=self.name, why=f"in '{self.unpaired[0].column}', as listed", fix=fix)
 
 
 def check_rows(config: Config) -> CheckedRows:
@@ -75,10 +87,13 @@ def check_rows(config: Config) -> CheckedRows:
     for note in source.notes:
         log.info(note)
     found = CheckedRows(source.name, len(source))
-    for feature in _lazy_columns(config, source):
+    features = {feature.name: feature for feature in _lazy_columns(config, source)}
+    for feature in features.values():
         found.columns[feature.name] = feature.kind
         found.broken += _check_column(feature, source)
         found.notes += feature.remarks()
+    for feature in features.values():
+        found.unpaired += _check_pairs(feature, features, source, {each.row for each in found.broken})
     if not found.columns:
         for _ in source.batches():  # rows that cannot be parsed are told by what reads them
             pass
@@ -112,3 +127,23 @@ def _check_column(feature: LazyFeature, source: Source) -> Iterable[BrokenRow]:
             ]
             start += batch.num_rows
     return broken
+
+
+def _check_pairs(feature: LazyFeature, others: Mapping[str, LazyFeature], source: Source, broken: Set[int]) -> Iterable[BrokenRow]:
+    """The rows whose file does not go with that of the column that this one follows, of those that can be read."""
+    feature.follow(others, [name for name, each in others.items() if not each.target])
+    if not feature.follows:
+        return
+    start = 0
+    with RowProgress(len(source), f"column '{feature.name}' beside '{feature.follows}'") as progress:
+        for batch in source.batches([feature.name, feature.follows]):
+            numbers = np.arange(start, start + batch.num_rows)
+            good = np.array([row for row in numbers.tolist() if row not in broken], np.int64)
+            values = {name: one_array(batch[name]).take(pa.array(good - start)) for name in (feature.name, feature.follows)}
+            own, other = feature.refer(values[feature.name], good), others[feature.follows].refer(values[feature.follows], good)
+            faults = feature.unpaired(own, other, good)
+            for at, row in enumerate(good.tolist()):
+                if row in faults:
+                    yield BrokenRow(feature.name, row, feature.place(row), str(values[feature.name][at].as_py()), faults[row])
+            start += batch.num_rows
+            progress(start, len(faults))

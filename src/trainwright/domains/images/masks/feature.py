@@ -173,7 +173,7 @@ class MaskFeature(FileFeature):
                 return list(found[: self.count])
         return list(spread_colours(self.count))
 
-    def meet(self, others: Mapping[str, Feature], inputs: Sequence[str]) -> None:
+    def follow(self, others: Mapping[str, Feature], inputs: Sequence[str]) -> None:
         pictures = [name for name in inputs if others[name].kind == "image"]
         chosen = self.config.draws_as or (pictures[0] if len(pictures) == 1 else "")
         if not chosen and pictures:
@@ -182,13 +182,17 @@ class MaskFeature(FileFeature):
                 "name the column they are of",
             )
             raise ConfigError(what, where=f"columns.{self.name}.draws_as", fix=fix)
-        if chosen not in pictures:
+        if chosen in pictures:
+            self.picture, self.follows = others[chosen], chosen
+            self.config = self.config.model_copy(update={"draws_as": chosen})
+
+    def meet(self, others: Mapping[str, Feature], inputs: Sequence[str]) -> None:
+        self.follow(others, inputs)
+        if self.picture is None:
             if None in self.raw_shape:
                 what = f"the masks of '{self.name}' have several sizes, and there is no column of pictures whose size they get"
                 raise ConfigError(what, where=f"columns.{self.name}", fix="give the pictures as an input of type image")
             return
-        self.picture, self.follows = others[chosen], chosen
-        self.config = self.config.model_copy(update={"draws_as": chosen})
         self.shape = list(self.picture.shape[-2:])
         self.prepare()
         self.followed()  # raises for what masks cannot follow, before anything is read
@@ -202,24 +206,33 @@ class MaskFeature(FileFeature):
 
     def ensure_pairs(self, own: References, others: References, rows: np.ndarray) -> None:
         """Raises DataError for masks of another size than their pictures."""
-        step = -(-len(rows) // COMPARED)
-        found = [
-            (int(row), mask, picture)
-            for row, mask, picture in zip(rows[::step], own.places[::step].to_pylist(), others.places[::step].to_pylist(), strict=True)
-            if mask is not None and picture is not None
-        ]
-        wrong = [(row, mask, *sizes) for row, mask, picture in found if (sizes := self._sizes(mask, picture)) and sizes[0] != sizes[1]]
+        some = np.arange(0, len(rows), max(-(-len(rows) // COMPARED), 1))
+        wrong = self._mismatched(own.take(some), others.take(some), rows[some])
         if not wrong:
             return
         listed = [f"{mask} is {_times(size)}, its picture {_times(other)}" for _, mask, size, other in wrong[:FEW]]
         turned = all(size == other[::-1] for _, _, size, other in wrong)
-        why = (
-            f"columns.{self.follows}.exif=false takes pictures as they lie in the file" if turned else "a mask has the class of every pixel"
-        )
+        why = self._as_they_lie if turned else "a mask has the class of every pixel"
         shown = self.listed(np.array([each[0] for each in wrong]), listed, quoted=False)
         masks = plural(len(wrong), f"mask of '{self.name}' has", f"masks of '{self.name}' have")
         what = f"{masks} another size than {'its picture' if len(wrong) == 1 else 'their pictures'}: {shown}"
         raise DataError(what, why=why, fix="write masks of the size of their pictures, or leave these rows out")
+
+    def unpaired(self, own: References, others: References, rows: np.ndarray) -> dict[int, str]:
+        return {
+            row: f"it is {_times(size)}, its picture {_times(other)}" + (f" ({self._as_they_lie})" if size == other[::-1] else "")
+            for row, _, size, other in self._mismatched(own, others, rows)
+        }
+
+    def _mismatched(self, own: References, others: References, rows: np.ndarray) -> list[tuple[int, str, tuple[int, ...], tuple[int, ...]]]:
+        """Row, mask, its size and that of its picture, where these are two."""
+        pairs = zip(rows.tolist(), own.places.to_pylist(), others.places.to_pylist(), strict=True)
+        there = [(row, mask, picture) for row, mask, picture in pairs if mask is not None and picture is not None]
+        return [(row, mask, *sizes) for row, mask, picture in there if (sizes := self._sizes(mask, picture)) and sizes[0] != sizes[1]]
+
+    @property
+    def _as_they_lie(self) -> str:
+        return f"columns.{self.follows}.exif=false takes pictures as they lie in the file"
 
     def _size_of_picture(self, reference: str) -> tuple[int, int]:
         """Height and width, upright, by a reference as the column of pictures keeps it. Raises Unreadable."""

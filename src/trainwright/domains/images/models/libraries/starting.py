@@ -116,6 +116,7 @@ def _another(why: str, weights: Weights, kept: Mapping[str, Tensor], model: nn.M
     wrong = [f"{name} {theirs[name]} there, {own[name]} here" for name in theirs if name in own and own[name] != theirs[name]]
     wrong += [f"{name} {theirs[name]} there, nothing here" for name in theirs if name not in own]
     wrong += [f"{name} {own[name]} here, nothing there" for name in own if name not in theirs]
+    wrong.sort(key=lambda line: " () " in line)  # counters of batches tell the least
     nearest = closest_model({name: tuple(value.shape) for name, value in weights.tensors.items()}, options.name)
     fix = f"name that model: {options.type}/{nearest}" if nearest else "use the model that they were made with, or map its names: renames"
     told = "; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else "")
