@@ -198,6 +198,8 @@ def _record(result: BaselineResult, target: BaselineTarget, scores: dict[str, np
 
 
 def _reason(error: Exception) -> str:
-    """The first line of an error, as the rest of a sentence."""
-    text = error.what if isinstance(error, TrainwrightError) else str(error)
-    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
+    """The first line of an error, as the rest of a sentence, with what helps."""
+    known = isinstance(error, TrainwrightError)
+    text, fix = (error.what, error.fix) if known else (str(error), "")  # type: ignore[attr-defined]
+    said = text.splitlines()[0].rstrip(".") if text else type(error).__name__
+    return f"{said} ({fix})" if fix else said

@@ -18,6 +18,7 @@ from trainwright.domains.images.classical import moments
 from trainwright.domains.images.classical.options import HogSVMOptions
 from trainwright.domains.images.feature import ImageFeature
 from trainwright.domains.images.options import ImageOptions
+from trainwright.domains.tables.show import result_lines
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,11 @@ def test_more_pictures_than_it_may_read_are_drawn_and_told(bars: Path) -> None:
 def test_without_scikit_image_it_says_that_it_was_skipped(bars: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "skimage.feature", None)
     found = learn(bars)
-    assert not found.metrics and "scikit-image, which is not installed" in found.note
+    wanted = "not run for 'label' because pictures are measured by scikit-image, which is not installed (pip install 'trainwright[images]')"
+    assert not found.metrics and found.note == wanted
+    empty: dict[str, Any] = {name: {} for name in ("verdict", "metrics", "intervals", "resampling", "classes")}
+    lines = result_lines(empty | {"baselines": {"hog_svm": found.as_json()}}, ["label"])
+    assert " ".join(line.strip() for line in lines if line).endswith(f"note: hog_svm was {wanted}")  # below the table
     with pytest.raises(ConfigError, match="scikit-image"):
         open_folder(bars, measures=["hog"])
 

@@ -162,8 +162,10 @@ def result_lines(results: dict[str, Any], targets: list[str]) -> list[str]:
 
 
 def _notes_on(results: dict[str, Any], target: str) -> list[str]:
-    """What was drawn for intervals by groups, and which classes a split has no row of."""
+    """Baselines that were not run, what was drawn for intervals by groups, and which classes a split has no row of."""
     split, lines = _shown_split(results, target), []
+    for said in _not_run(results["baselines"], target):
+        lines += _wrap(said, "note: ")
     drawn = results["resampling"].get(split, {}).get(target) or {}
     if drawn.get("by"):
         lines += _wrap(say_groups(drawn))
@@ -171,6 +173,12 @@ def _notes_on(results: dict[str, Any], target: str) -> list[str]:
         for said in say_absent(target, each, found.get(target) or {}):
             lines += _wrap(said, "note: ")
     return lines
+
+
+def _not_run(baselines: dict[str, Any], target: str) -> list[str]:
+    """One line for each baseline that is not beside the network, with the reason."""
+    parts = [(name, part) for name, each in baselines.items() for part in (each.get("note") or "").split("; ")]
+    return [f"{name} was {part}" for name, part in parts if part.startswith((f"not run for '{target}' ", "not run because"))]
 
 
 def _shown_split(results: dict[str, Any], target: str) -> str:
