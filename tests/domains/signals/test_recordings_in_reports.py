@@ -17,7 +17,7 @@ import trainwright as tw
 from trainwright.cli.main import main
 from trainwright.domains.facts import Rests
 from trainwright.domains.signals.reading.write import write_record
-from trainwright.domains.signals.viewing.pictures import Shade, given_picture, window_of
+from trainwright.domains.signals.viewing.pictures import Shade, given_picture, say_rests, window_of
 from trainwright.domains.signals.viewing.report import describe_recordings
 from trainwright.metrics.examples import choose_rows, losses_of, say_answer
 from trainwright.metrics.outcome import Outcome
@@ -156,6 +156,14 @@ def test_a_spectrogram_is_summed_over_its_bands_and_a_crop_is_not_stretched_over
     feature = SimpleNamespace(spread=2.0, center=1.0, channels=["I"])
     drawn = given_picture(rests(np.ones((1, 500))), 100.0, feature)
     assert drawn["seconds"] == 5.0 and drawn["traces"][0]["name"] == "I"
+
+
+def test_one_number_is_said_of_an_answer() -> None:
+    """That of the caption: what a stretch alone is answered with, before calibration, is another one."""
+    found = rests(np.ones((1, 500)))
+    assert (
+        say_rests(found, Shade.of(found, 100.0, 100.0, (1, 500))) == "Shaded is where the answer for 'AF' rests, by integrated gradients."
+    )
 
 
 def test_a_long_recording_is_shown_where_the_answer_rests() -> None:

@@ -159,6 +159,6 @@ def say_rests(rests: Rests | None, shade: Shade | None) -> str:
     """What the shading is."""
     if rests is None:
         return ""
-    named = f"the answer for '{rests.output}' ({rests.answer:.2f})" if rests.output else "the answer"
+    named = f"the answer for '{rests.output}'" if rests.output else "the answer"
     drawn = "" if shade is not None else "; drawn is what the model is given, which is another stretch than the file has"
     return f"Shaded is where {named} rests, by integrated gradients{drawn}."
