@@ -22,3 +22,14 @@ def test_a_decoder_gives_each_member_the_targets_outputs(options: PartConfig, me
         moved[:, 1] += 1
         changed = (decoder(moved) != decoder(x)).any(dim=2).any(dim=0).tolist()
         assert changed == [False, True, False]
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_a_linear_decoder_may_begin_small(members: int) -> None:
+    given = []
+    for scale in (1.0, 0.001):
+        torch.manual_seed(0)
+        target = TargetSpec("t", "category", 4)
+        given.append(build("decoder", LinearDecoderOptions(init_scale=scale), width=5, members=members, target=target))
+    for plain, small in zip(*(each.parameters() for each in given), strict=True):
+        assert torch.equal(small, plain * 0.001) and small.requires_grad

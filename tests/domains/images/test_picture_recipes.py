@@ -62,6 +62,7 @@ def test_the_recipes_are_those_that_were_published() -> None:
             rate,
             decay,
         )
+    assert told["convnext-finetune"]["columns"]["label"]["decoder"] == {"type": "linear", "init_scale": 0.001}
 
 
 def test_a_mistake_in_a_policy_is_told_with_file_and_line(pictures: Path, tmp_path: Path) -> None:

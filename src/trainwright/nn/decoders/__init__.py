@@ -15,6 +15,8 @@ class LinearDecoderOptions(PartConfig):
     """One linear layer."""
 
     type: str = "linear"
+    init_scale: float = Field(default=1.0, gt=0)
+    """What its first weights and biases are multiplied by; with 0.001 a fine-tuned encoder begins with small gradients (ConvNeXt)."""
 
 
 class MLPDecoderOptions(PartConfig):

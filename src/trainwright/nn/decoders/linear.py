@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -22,6 +23,10 @@ class LinearDecoder(nn.Module):
     def __init__(self, options: LinearDecoderOptions, width: int, members: int, target: TargetSpec) -> None:
         super().__init__()
         self.layer = linear(width, target.width, members)
+        if options.init_scale != 1:
+            with torch.no_grad():
+                for each in self.layer.parameters():
+                    each.mul_(options.init_scale)
 
     def forward(self, x: Float[Tensor, "b *k w"]) -> Float[Tensor, "b *k o"]:
         layer = self.layer
