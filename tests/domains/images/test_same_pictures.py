@@ -54,7 +54,11 @@ SETTINGS = [
     "trainer.max_epochs=3",
 ]
 SETTINGS += ["trainer.checkpoint.every=2 steps", "trainer.log_every=1 step", "evaluation.baselines=[]", "evaluation.report=false"]
-SETTINGS += ["columns.image.encoder={type: small_cnn, widths: [4], dropout: 0}", "model.combiner.type=concat", "trainer.trackers=[csv]"]
+SETTINGS += [
+    "columns.image.encoder={type: small_cnn, widths: [4], head_dropout: 0}",
+    "model.combiner.type=concat",
+    "trainer.trackers=[csv]",
+]
 TIMES = ("seconds", "samples_per_second")
 
 

@@ -44,13 +44,11 @@ def to_bytes(sample: Any) -> bytes:
         starts.append(end)
         end = _aligned(end + each.nbytes)
     head = ENCODER.encode([tree, starts]).encode()
-    begin = _aligned(4 + len(head))
-    made = bytearray(begin + (starts[-1] + blocks[-1].nbytes if blocks else 0))
-    made[:4] = len(head).to_bytes(4, "little")
-    made[4 : 4 + len(head)] = head
-    for start, each in zip(starts, blocks, strict=True):
-        made[begin + start : begin + start + each.nbytes] = each.tobytes()
-    return bytes(made)
+    head = len(head).to_bytes(4, "little") + head
+    pieces: list[Any] = [head.ljust(_aligned(len(head)), b"\0")]
+    for start, each, after in zip(starts, blocks, [*starts[1:], end], strict=True):
+        pieces += [memoryview(each.reshape(-1).view(np.uint8)), bytes(after - start - each.nbytes)]
+    return b"".join(pieces[:-1] if blocks else pieces)
 
 
 def from_bytes(held: memoryview) -> Any:

@@ -12,11 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import numpy as np
-
 RECORD = struct.Struct("<16s16sQQII")
 """Key of the source, key of its content, where the sample begins, its bytes, their checksum, and that of what stands before it."""
-FIELDS = np.dtype([("source", "V16"), ("content", "V16"), ("start", "<u8"), ("size", "<u8"), ("checksum", "<u4"), ("own", "<u4")])
 NO_SOURCE = bytes(16)
 """The key of a source that cannot be known by its size and time alone."""
 DATA, INDEX, USERS = "samples", "index", "users"
@@ -103,7 +100,6 @@ class SampleStore:
                 if error.errno in FULL:
                     raise Full(error.strerror or "the disk is full") from error
                 raise
-            self._refresh()
 
     def close(self) -> bool:
         """Stop reading; whether no other process uses the store, which is then kept from beginning to until `leave`."""
@@ -134,9 +130,12 @@ class SampleStore:
 
     def _append(self, source: bytes, content: bytes, start: int, size: int, checksum: int) -> None:
         end = os.fstat(self._index).st_size
+        end -= end % RECORD.size  # over what a killed process left of one
         record = RECORD.pack(source, content, start, size, checksum, 0)
         record = record[:-4] + zlib.crc32(record[:-4]).to_bytes(4, "little")
-        _write_all(self._index, record, end - end % RECORD.size)  # over what a killed process left of one
+        _write_all(self._index, record, end)
+        if end == self._known:
+            self._take_in(record)
 
     def _refresh(self) -> bool:
         """Take in the records that were added since; whether there were any."""
@@ -144,18 +143,22 @@ class SampleStore:
         if size <= self._known:
             return False
         held = os.pread(self._index, size - self._known, self._known)
-        self._known += len(held) // RECORD.size * RECORD.size
-        for each in np.frombuffer(held, FIELDS, len(held) // RECORD.size):
-            whole = each.tobytes()
-            if zlib.crc32(whole[:-4]) != int(each["own"]):
+        self._take_in(held[: len(held) // RECORD.size * RECORD.size])
+        return True
+
+    def _take_in(self, records: bytes) -> None:
+        """Know the samples of the records that come next in the index; a damaged one is passed over."""
+        self._known += len(records)
+        for place, (source, content, start, size, checksum, own) in enumerate(RECORD.iter_unpack(records)):
+            begin = place * RECORD.size
+            if zlib.crc32(records[begin : begin + RECORD.size - 4]) != own:
                 continue
             number = len(self._places)
-            self._places.append((int(each["start"]), int(each["size"]), int(each["checksum"])))
-            self._contents[whole[16:32]] = number
-            if whole[:16] != NO_SOURCE:
-                self._sources[whole[:16]] = number
+            self._places.append((start, size, checksum))
+            self._contents[content] = number
+            if source != NO_SOURCE:
+                self._sources[source] = number
         self._checked.extend(bytes(len(self._places) - len(self._checked)))
-        return True
 
     def _map_again(self) -> None:
         size = os.fstat(self._data).st_size

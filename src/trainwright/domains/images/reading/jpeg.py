@@ -11,10 +11,13 @@ from trainwright.domains.images.reading.libraries import simplejpeg
 from trainwright.domains.images.reading.orientation import TAG
 
 START, SCAN, APPLICATION = b"\xff\xd8\xff", 0xDA, 0xE1
+FRAMES = (0xC0, 0xC1, 0xC2)
+"""Second bytes of the markers before the size: baseline, extended, progressive."""
 WITHOUT_LENGTH = (0x00, 0x01, *range(0xD0, 0xDA), 0xFF)
 """Second bytes of markers after which no length stands, and of bytes between markers."""
 EXIF, XMP = b"Exif\0\0", b"tiff:Orientation"
-SPACES = {"Gray": "GRAY", "YCbCr": "RGB", "RGB": "RGB"}
+COLOURS = {1: "GRAY", 3: "RGB"}
+"""Components of a file → what they are decoded to; whether three are RGB already is libjpeg's to say."""
 SHORT = 3
 """The type of the tag in a file of TIFF."""
 
@@ -29,18 +32,35 @@ class Head(NamedTuple):
 
 
 def read_head(content: bytes) -> Head | None:
-    """The head of a JPEG of gray or colour; None for anything else, and for what only Pillow decides."""
-    library = simplejpeg()
-    if library is None or not content.startswith(START):
+    """The head of a JPEG of gray or colour; None for anything else, and where its markers are not as most are: Pillow decides."""
+    if simplejpeg() is None or not content.startswith(START):
         return None
-    orientation = _find_orientation(content)
-    if orientation is None:
+    place, size, orientation = 2, b"", 0
+    while place + 4 <= len(content):
+        if content[place] != 0xFF or content[place + 1] in WITHOUT_LENGTH:
+            return None
+        marker, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4], "big")
+        segment = content[place + 4 : place + 2 + length] if marker == APPLICATION or marker in FRAMES else b""
+        if marker == SCAN:
+            return _head_of(size, orientation or 1)
+        if marker in FRAMES and not size:
+            size = segment
+        elif segment.startswith(EXIF) and not orientation:
+            orientation = _read_tag(segment[len(EXIF) :])
+            if not orientation:
+                return None
+        elif marker in FRAMES or segment.startswith(EXIF) or XMP in segment:
+            return None
+        place += 2 + length
+    return None
+
+
+def _head_of(size: bytes, orientation: int) -> Head | None:
+    """From the segment of a file's size: bits of a number, height, width, components."""
+    if len(size) < 6:
         return None
-    try:
-        height, width, space, _ = library.decode_jpeg_header(content)
-    except ValueError:
-        return None
-    return Head(height, width, SPACES[space], orientation) if space in SPACES else None
+    bits, height, width, components = struct.unpack_from(">BHHB", size)
+    return Head(height, width, COLOURS[components], orientation) if bits == 8 and height and width and components in COLOURS else None
 
 
 def read_pixels(content: bytes, head: Head) -> np.ndarray | None:
@@ -53,41 +73,18 @@ def read_pixels(content: bytes, head: Head) -> np.ndarray | None:
     return found if found is not None and found.shape[:2] == (head.height, head.width) else None
 
 
-def _find_orientation(content: bytes) -> int | None:
-    """1 to 8, 1 where nothing is said; None where it is said otherwise than as one tag of EXIF, or markers are not as most are."""
-    place, found = 2, 1
-    seen = False
-    while place + 4 <= len(content):
-        if content[place] != 0xFF or content[place + 1] in WITHOUT_LENGTH:
-            return None
-        marker, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4], "big")
-        if marker == SCAN:
-            return found
-        if marker == APPLICATION:
-            segment = content[place + 4 : place + 2 + length]
-            if segment.startswith(EXIF):
-                told = None if seen else _read_tag(segment[len(EXIF) :])
-                if told is None:
-                    return None
-                seen, found = True, told
-            elif XMP in segment:
-                return None
-        place += 2 + length
-    return None
-
-
-def _read_tag(held: bytes) -> int | None:
-    """The orientation in a block of EXIF, 1 without one; None where it is not written as one number of two bytes."""
+def _read_tag(held: bytes) -> int:
+    """The orientation in a block of EXIF, 1 without one; 0 where it is not written as one number of two bytes."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(held[:4])
     if order is None:
-        return None
+        return 0
     try:
         (start,) = struct.unpack_from(f"{order}I", held, 4)
         (count,) = struct.unpack_from(f"{order}H", held, start)
         for place in range(start + 2, start + 2 + 12 * count, 12):
             tag, kind, numbers, value = struct.unpack_from(f"{order}HHIH", held, place)
             if tag == TAG:
-                return value if (kind, numbers) == (SHORT, 1) and 1 <= value <= 8 else None
+                return value if (kind, numbers) == (SHORT, 1) and 1 <= value <= 8 else 0
     except struct.error:
-        return None
+        return 0
     return 1
