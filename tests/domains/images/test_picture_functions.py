@@ -16,6 +16,7 @@ from trainwright.domains.images.transforms import PARTS, functions, pillow, tens
 from trainwright.domains.images.transforms.color_options import ColorJitterOptions
 from trainwright.domains.images.transforms.fit import Fit, shorter
 from trainwright.domains.images.transforms.options import FitOptions, ResizeOptions
+from trainwright.domains.images.transforms.pillow.geometry import FILTERS
 
 RESIZED, GEOMETRY, COLORS, TIMM = (golden(room) for room in ("resize", "geometry", "color", "timm"))
 
@@ -53,6 +54,17 @@ def test_filters_that_torch_lacks_are_those_of_pillow_for_floats_too(mode: str) 
         assert int((tensors.resize(given, size, mode).int() - pillow.resize(given, size, mode).int()).abs().max()) <= 1
         smooth = tensors.resize(given.double() / 255, size, mode) * 255
         assert float((smooth - pillow.resize(given, size, mode)).abs().mean()) < 0.6
+
+
+@pytest.mark.parametrize("mode", sorted(FILTERS))
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_piece_of_a_resized_picture_is_cut_while_it_is_resized(channels: int, mode: str) -> None:
+    given = torch.randint(0, 256, (channels, 150, 190), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for size in ((64, 81), (170, 201), (150, 77), (77, 190), (200, 131)):
+        whole = pillow.resize(given, size, mode)
+        for top, left, height, width in ((0, 0, *size), (5, 3, 50, 60), (3, 0, size[0] - 7, size[1]), (0, 5, size[0], size[1] - 9)):
+            found = functions.resize_and_crop(given, size, (top, left, height, width), mode)
+            assert found.is_contiguous() and torch.equal(found, whole[:, top : top + height, left : left + width])
 
 
 CROPS: dict[str, Any] = {

@@ -68,8 +68,9 @@ class PictureDecoder(ArrayDecoder):
 
     def note(self, row: int, packed: int) -> None:
         """Count what the picture of a row of the source is like."""
-        if row < len(self.counts.held):
-            self.counts.note(row, packed)
+        held = self.counts.packed
+        if row < len(held):
+            held[row] = packed
 
     def numbers(self, found: Tensor, row: int, path: str) -> Tensor:
         """Pixels of 0 to 255, in bytes unless finer levels are kept: they are normalised with the batch."""

@@ -53,7 +53,12 @@ class Fit(PictureTransform):
 
     def picture(self, picture: Tensor, drawn: Drawn) -> Tensor:
         plan = self._plan(picture)
-        found = functions.resize(picture, plan.resized, self.options.interpolation)
+        (height, width), (rows, columns) = plan.final, plan.resized
+        if plan.resized != (picture.shape[-2], picture.shape[-1]) and rows >= height and columns >= width:
+            box = offset(rows, height), offset(columns, width), height, width
+            piece: Tensor = functions.resize_and_crop(picture, plan.resized, box, self.options.interpolation)
+            return piece
+        found: Tensor = functions.resize(picture, plan.resized, self.options.interpolation)
         return found if plan.resized == plan.final else center_crop(found, plan.final, fill_of(self.options.fill, picture))
 
     def mask(self, mask: Tensor, drawn: Drawn) -> Tensor:

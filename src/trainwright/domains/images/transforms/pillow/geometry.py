@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from trainwright.domains.images.transforms.matrices import Matrix, Points, from_corner, inverse_affine, perspective_of
-from trainwright.domains.images.transforms.pillow.pictures import Fill, changed, color_of
+from trainwright.domains.images.transforms.pillow.pictures import Fill, changed, color_of, planes_of, to_pillow
 
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -27,6 +27,26 @@ def resize(picture: Tensor, size: tuple[int, int], interpolation: str = "bilinea
     if tuple(picture.shape[-2:]) == tuple(size):
         return picture
     return each_kind(picture, lambda image, _: image.resize((size[1], size[0]), FILTERS[interpolation]), None)
+
+
+def resize_and_crop(
+    picture: Tensor, resized: tuple[int, int], box: tuple[int, int, int, int], interpolation: str = "bilinear", antialias: bool = True
+) -> Tensor:
+    """The piece `box` (top, left, height, width), which lies inside, of the picture at another size.
+
+    Pillow resizes rows and then columns: the latter are cut off between the two, and what is left is the same to the bit.
+    """
+    top, left, height, width = box
+    if len(picture) not in (1, 3):
+        return torch.cat([resize_and_crop(plane[None], resized, box, interpolation) for plane in picture])
+    found = to_pillow(picture)
+    if found.width != resized[1]:
+        found = found.resize((resized[1], found.height), FILTERS[interpolation])
+    if width < found.width:
+        found = found.crop((left, 0, left + width, found.height))
+    if found.height != resized[0]:
+        found = found.resize((width, resized[0]), FILTERS[interpolation])
+    return planes_of(found.crop((0, top, width, top + height)) if height < found.height else found)
 
 
 def resized_crop(

@@ -19,6 +19,7 @@ from trainwright.domains.images.transforms.tensors.pieces import (
     horizontal_flip,
     pad,
     permute_channels,
+    resize_and_crop,
     resized_crop,
     rot90,
     ten_crop,
@@ -43,6 +44,6 @@ __all__ = [
     "adjust_brightness", "adjust_contrast", "adjust_gamma", "adjust_hue", "adjust_in_turn", "adjust_saturation",
     "adjust_sharpness", "affine", "autocontrast", "blend", "by_matrix", "center_crop", "crop", "elastic", "equalize", "erase",
     "five_crop", "gaussian_blur", "gaussian_noise", "horizontal_flip", "invert", "normalize", "pad", "permute_channels",
-    "perspective", "posterize", "resize", "resized_crop", "rgb_to_grayscale", "rot90", "rotate", "solarize", "solarize_add",
-    "ten_crop", "to_dtype", "vertical_flip",
+    "perspective", "posterize", "resize", "resize_and_crop", "resized_crop", "rgb_to_grayscale", "rot90", "rotate", "solarize",
+    "solarize_add", "ten_crop", "to_dtype", "vertical_flip",
 ]  # fmt: skip

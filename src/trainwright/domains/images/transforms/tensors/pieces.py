@@ -40,6 +40,13 @@ def center_crop(picture: Tensor, size: tuple[int, int], fill: Fill = 0) -> Tenso
     return crop(picture, top, left, height, width, fill)
 
 
+def resize_and_crop(
+    picture: Tensor, resized: tuple[int, int], box: tuple[int, int, int, int], interpolation: str = "bilinear", antialias: bool = True
+) -> Tensor:
+    """The piece `box` (top, left, height, width), which lies inside, of the picture at another size."""
+    return crop(resize(picture, resized, interpolation, antialias), *box)
+
+
 def resized_crop(
     picture: Tensor, box: tuple[int, int, int, int], size: tuple[int, int], interpolation: str = "bilinear", antialias: bool = True
 ) -> Tensor:
