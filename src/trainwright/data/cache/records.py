@@ -80,8 +80,7 @@ def _add_array(value: Any, blocks: list[np.ndarray]) -> list[Any]:
             raise Unkept("a sample holds a tensor that is sparse, on a device, or asks for a gradient")
         name = str(value.dtype).removeprefix("torch.")
         steps = value.stride()
-        value = value.detach().resolve_conj().resolve_neg()
-        value = value.view(WORDS[value.dtype]).numpy() if value.dtype in WORDS else value.numpy()
+        value = (value.view(WORDS[value.dtype]) if value.dtype in WORDS else value).numpy(force=True)
     else:
         scalar = not isinstance(value, np.ndarray)
         value, name = np.asarray(value), "scalar" if scalar else ""

@@ -13,7 +13,8 @@ from trainwright.domains.images.reading.orientation import TAG
 START, SCAN, APPLICATION = b"\xff\xd8\xff", 0xDA, 0xE1
 FRAMES = (0xC0, 0xC1, 0xC2)
 """Second bytes of the markers before the size: baseline, extended, progressive."""
-WITHOUT_LENGTH = (0x00, 0x01, *range(0xD0, 0xDA), 0xFF)
+SEGMENT = struct.Struct(">BBH")
+WITHOUT_LENGTH = frozenset((0x00, 0x01, *range(0xD0, 0xDA), 0xFF))
 """Second bytes of markers after which no length stands, and of bytes between markers."""
 EXIF, XMP = b"Exif\0\0", b"tiff:Orientation"
 COLOURS = {1: "GRAY", 3: "RGB"}
@@ -35,22 +36,25 @@ def read_head(content: bytes) -> Head | None:
     """The head of a JPEG of gray or colour; None for anything else, and where its markers are not as most are: Pillow decides."""
     if simplejpeg() is None or not content.startswith(START):
         return None
-    place, size, orientation = 2, b"", 0
-    while place + 4 <= len(content):
-        if content[place] != 0xFF or content[place + 1] in WITHOUT_LENGTH:
+    place, size, orientation, end = 2, b"", 0, len(content) - SEGMENT.size
+    while place <= end:
+        first, marker, length = SEGMENT.unpack_from(content, place)
+        if first != 0xFF or marker in WITHOUT_LENGTH:
             return None
-        marker, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4], "big")
-        segment = content[place + 4 : place + 2 + length] if marker == APPLICATION or marker in FRAMES else b""
         if marker == SCAN:
             return _head_of(size, orientation or 1)
-        if marker in FRAMES and not size:
-            size = segment
-        elif segment.startswith(EXIF) and not orientation:
-            orientation = _read_tag(segment[len(EXIF) :])
-            if not orientation:
+        if marker in FRAMES:
+            if size:
                 return None
-        elif marker in FRAMES or segment.startswith(EXIF) or XMP in segment:
-            return None
+            size = content[place + 4 : place + 2 + length]
+        elif marker == APPLICATION:
+            segment = content[place + 4 : place + 2 + length]
+            if segment.startswith(EXIF) and not orientation:
+                orientation = _read_tag(segment[len(EXIF) :])
+                if not orientation:
+                    return None
+            elif segment.startswith(EXIF) or XMP in segment:
+                return None
         place += 2 + length
     return None
 

@@ -39,14 +39,11 @@ def resize_and_crop(
     top, left, height, width = box
     if len(picture) not in (1, 3):
         return torch.cat([resize_and_crop(plane[None], resized, box, interpolation) for plane in picture])
-    found = to_pillow(picture)
-    if found.width != resized[1]:
-        found = found.resize((resized[1], found.height), FILTERS[interpolation])
-    if width < found.width:
-        found = found.crop((left, 0, left + width, found.height))
-    if found.height != resized[0]:
-        found = found.resize((width, resized[0]), FILTERS[interpolation])
-    return planes_of(found.crop((0, top, width, top + height)) if height < found.height else found)
+    found, rows = to_pillow(picture), resized[0]
+    if width < resized[1]:
+        found = found.resize((resized[1], found.height), FILTERS[interpolation]).crop((left, 0, left + width, found.height))
+    found = found.resize((width, rows), FILTERS[interpolation])
+    return planes_of(found.crop((0, top, width, top + height)) if height < rows else found)
 
 
 def resized_crop(

@@ -33,8 +33,8 @@ def planes_of(picture: Image.Image) -> Tensor:
     width, height = picture.size
     bands = picture.getbands()
     if len(bands) == 1 or width * height < BY_BANDS:
-        found = np.asarray(picture).reshape(height, width, len(bands)).transpose(2, 0, 1)
-        return torch.from_numpy(np.array(found, order="C"))
+        pixels = np.frombuffer(picture.tobytes(), np.uint8).reshape(height, width, len(bands))
+        return torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C"))
     planes = np.empty((len(bands), height, width), np.uint8)
     for plane, band in zip(planes, bands, strict=True):
         plane[:] = np.frombuffer(picture.tobytes("raw", band), np.uint8).reshape(height, width)
