@@ -27,10 +27,13 @@ class ArrayPlace(NamedTuple):
     """Where an array lies in the bytes of a sample, and how it becomes what it was."""
 
     start: int
+    count: int
+    """Numbers of it."""
     dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-    order: tuple[int, ...]
-    """The dimensions from the one with the widest steps to that with the narrowest."""
+    laid: tuple[int, ...]
+    """Its shape as it lies there, from the dimension with the widest steps to that with the narrowest."""
+    back: tuple[int, ...] | None
+    """Where its dimensions are in that; None where they are in their order."""
     torch_type: str
     """Name of torch's type; empty for an array of numpy."""
 
@@ -43,7 +46,7 @@ def to_bytes(sample: Any) -> bytes:
     for each in blocks:
         starts.append(end)
         end = _aligned(end + each.nbytes)
-    head = ENCODER.encode([tree, starts]).encode()
+    head = f"[{tree},{starts}]".encode()
     head = len(head).to_bytes(4, "little") + head
     pieces: list[Any] = [head.ljust(_aligned(len(head)), b"\0")]
     for start, each, after in zip(starts, blocks, [*starts[1:], end], strict=True):
@@ -59,20 +62,23 @@ def from_bytes(held: memoryview) -> Any:
     return _rebuild(tree, [_array(held, begin, each) for each in places])
 
 
-def _describe(value: Any, blocks: list[np.ndarray]) -> Any:
+def _describe(value: Any, blocks: list[np.ndarray]) -> str:
+    """JSON of what a value is made of; the numbers of its arrays are added to the blocks."""
     kind = type(value)
+    if kind is int:
+        return f'{{"v":{value}}}'
     if kind in PLAIN:
-        return {"v": value}
+        return f'{{"v":{ENCODER.encode(value)}}}'
     if kind is Tensor or kind is np.ndarray or isinstance(value, np.generic):
-        return {"a": _add_array(value, blocks)}
+        return _add_array(value, blocks)
     if kind in (tuple, list):
-        return {"t" if kind is tuple else "l": [_describe(each, blocks) for each in value]}
+        return f'{{"{"t" if kind is tuple else "l"}":[{",".join([_describe(each, blocks) for each in value])}]}}'
     if kind is dict and all(type(name) is str for name in value):
-        return {"d": {name: _describe(each, blocks) for name, each in value.items()}}
+        return f'{{"d":{{{",".join([f"{ENCODER.encode(name)}:{_describe(each, blocks)}" for name, each in value.items()])}}}}}'
     raise Unkept(f"a sample holds a {kind.__module__.partition('.')[0]} {kind.__name__}, and what is kept are tensors, arrays and numbers")
 
 
-def _add_array(value: Any, blocks: list[np.ndarray]) -> list[Any]:
+def _add_array(value: Any, blocks: list[np.ndarray]) -> str:
     """The description of an array whose numbers are added to the blocks in the order in which they lie."""
     name = ""
     if isinstance(value, Tensor):
@@ -90,7 +96,12 @@ def _add_array(value: Any, blocks: list[np.ndarray]) -> list[Any]:
     # What follows may sum along the dimension whose numbers lie beside each other: another order would be rounded otherwise.
     order = sorted(range(value.ndim), key=lambda place: -abs(steps[place]))
     blocks.append(np.ascontiguousarray(value.transpose(order)))
-    return [value.dtype.str, list(value.shape), order, name]
+    return _array_words(value.dtype, value.shape, tuple(order), name)
+
+
+@lru_cache(maxsize=4096)
+def _array_words(dtype: np.dtype[Any], shape: tuple[int, ...], order: tuple[int, ...], name: str) -> str:
+    return ENCODER.encode({"a": [dtype.str, shape, order, name]})
 
 
 @lru_cache(maxsize=4096)
@@ -98,11 +109,13 @@ def _parsed(head: bytes) -> tuple[Any, tuple[ArrayPlace, ...]]:
     tree, starts = json.loads(head)
     found: list[Any] = []
     _find_arrays(tree, found)
-    places = [
-        ArrayPlace(start, np.dtype(dtype), tuple(shape), tuple(order), name)
-        for start, (dtype, shape, order, name) in zip(starts, found, strict=True)
-    ]
-    return tree, tuple(places)
+    return tree, tuple(_place_of(start, *each) for start, each in zip(starts, found, strict=True))
+
+
+def _place_of(start: int, dtype: str, shape: list[int], order: list[int], name: str) -> ArrayPlace:
+    back = tuple(sorted(range(len(order)), key=order.__getitem__))
+    laid = tuple(shape[each] for each in order)
+    return ArrayPlace(start, math.prod(laid), np.dtype(dtype), laid, None if back == tuple(range(len(order))) else back, name)
 
 
 def _find_arrays(tree: Any, found: list[Any]) -> None:
@@ -114,17 +127,15 @@ def _find_arrays(tree: Any, found: list[Any]) -> None:
 
 
 def _array(held: memoryview, begin: int, place: ArrayPlace) -> Any:
-    laid = tuple(place.shape[each] for each in place.order)
-    found: np.ndarray = np.frombuffer(held, place.dtype, math.prod(laid), begin + place.start).copy().reshape(laid)
+    found: np.ndarray = np.frombuffer(held, place.dtype, place.count, begin + place.start).copy().reshape(place.laid)
     if place.torch_type == "scalar":
         return found[()]
-    back = sorted(range(len(laid)), key=place.order.__getitem__)
     if not place.torch_type:
-        return found.transpose(back)
+        return found if place.back is None else found.transpose(place.back)
     made = torch.from_numpy(found)
     dtype = getattr(torch, place.torch_type)
     made = made.view(dtype) if dtype in WORDS else made
-    return made.permute(back) if back != list(range(len(laid))) else made
+    return made if place.back is None else made.permute(place.back)
 
 
 def _rebuild(tree: Any, arrays: list[Any]) -> Any:

@@ -81,25 +81,34 @@ class SampleStore:
 
     def add(self, source: bytes, content: bytes, sample: bytes) -> None:
         """Keep a sample, in place of one that was damaged too. Raises Full, or OSError where the disk refuses."""
-        with self._guard, self._locked():
-            self._refresh()
-            known = self._contents.get(content)
-            if known is not None and self._is_whole(known):
-                if source != NO_SOURCE and self._sources.get(source) != known:
-                    self._append(source, content, *self._places[known])
-                return
-            start = -(-os.fstat(self._data).st_size // 64) * 64
-            if not self._room(start + len(sample)):
-                raise Full("what may be kept is kept")
+        import fcntl
+
+        with self._guard:
+            fcntl.flock(self._index, fcntl.LOCK_EX)
             try:
-                _write_all(self._data, sample, start)
-                self._append(source, content, start, len(sample), zlib.crc32(sample))
-            except OSError as error:
-                with suppress(OSError):
-                    os.ftruncate(self._data, start)
-                if error.errno in FULL:
-                    raise Full(error.strerror or "the disk is full") from error
-                raise
+                self._add_alone(source, content, sample)
+            finally:
+                fcntl.flock(self._index, fcntl.LOCK_UN)
+
+    def _add_alone(self, source: bytes, content: bytes, sample: bytes) -> None:
+        self._refresh()
+        known = self._contents.get(content)
+        if known is not None and self._is_whole(known):
+            if source != NO_SOURCE and self._sources.get(source) != known:
+                self._append(source, content, *self._places[known])
+            return
+        start = -(-os.fstat(self._data).st_size // 64) * 64
+        if not self._room(start + len(sample)):
+            raise Full("what may be kept is kept")
+        try:
+            _write_all(self._data, sample, start)
+            self._append(source, content, start, len(sample), zlib.crc32(sample))
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._data, start)
+            if error.errno in FULL:
+                raise Full(error.strerror or "the disk is full") from error
+            raise
 
     def close(self) -> bool:
         """Stop reading; whether no other process uses the store, which is then kept from beginning to until `leave`."""
@@ -163,16 +172,6 @@ class SampleStore:
     def _map_again(self) -> None:
         size = os.fstat(self._data).st_size
         self._map = mmap.mmap(self._data, size, access=mmap.ACCESS_READ) if size else None
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        import fcntl
-
-        fcntl.flock(self._index, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._index, fcntl.LOCK_UN)
 
 
 def _open(path: Path) -> int:
