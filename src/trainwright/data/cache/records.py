@@ -27,8 +27,8 @@ class ArrayPlace(NamedTuple):
     """Where an array lies in the bytes of a sample, and how it becomes what it was."""
 
     start: int
-    count: int
-    """Numbers of it."""
+    numbers: int
+    """How many."""
     dtype: np.dtype[Any]
     laid: tuple[int, ...]
     """Its shape as it lies there, from the dimension with the widest steps to that with the narrowest."""
@@ -50,7 +50,7 @@ def to_bytes(sample: Any) -> bytes:
     head = len(head).to_bytes(4, "little") + head
     pieces: list[Any] = [head.ljust(_aligned(len(head)), b"\0")]
     for start, each, after in zip(starts, blocks, [*starts[1:], end], strict=True):
-        pieces += [memoryview(each.reshape(-1).view(np.uint8)), bytes(after - start - each.nbytes)]
+        pieces += [each.reshape(-1).view(np.uint8), bytes(after - start - each.nbytes)]
     return b"".join(pieces[:-1] if blocks else pieces)
 
 
@@ -127,7 +127,7 @@ def _find_arrays(tree: Any, found: list[Any]) -> None:
 
 
 def _array(held: memoryview, begin: int, place: ArrayPlace) -> Any:
-    found: np.ndarray = np.frombuffer(held, place.dtype, place.count, begin + place.start).copy().reshape(place.laid)
+    found: np.ndarray = np.frombuffer(held, place.dtype, place.numbers, begin + place.start).copy().reshape(place.laid)
     if place.torch_type == "scalar":
         return found[()]
     if not place.torch_type:
