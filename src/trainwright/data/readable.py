@@ -45,6 +45,7 @@ def _refuse_folder(folder: Path, where: str) -> DataError:
     """A folder that nobody reads as a whole: one of tables that has to be named by them, or one with nothing that is read."""
     if not os.access(folder, os.R_OK):
         return DataError(f"'{folder}' cannot be read", where=where, why="you may not look into it", fix=ask_for_right(folder))
+    known = [each.domain.claimed for each in register().domains.values() if each.domain.claimed]
     files = list(islice((each for each in folder.rglob("[!.]*") if each.is_file()), LOOKED_AT))
     tables = [each for each in files if each.suffix.lower() in (*EXTENSIONS, *COMPRESSED)]
     if tables:
@@ -52,11 +53,11 @@ def _refuse_folder(folder: Path, where: str) -> DataError:
         common = here or [each.suffix for each in tables]
         pattern = ("*" if here else "**/*") + max(sorted(set(common)), key=common.count)
         fix = f"name a file in it, or all of one kind: '{folder}/{pattern}'"
-        return DataError(f"'{folder}' is a directory", where=where, why="a table is a file", fix=fix)
+        why = f"a table is a file; of what is read as a folder nothing is in it: {'; '.join(known)}"
+        return DataError(f"'{folder}' is a directory", where=where, why=why, fix=fix)
     endings = sorted({each.suffix or "no ending" for each in files})
     what = f"'{folder}' " + ("holds nothing that is read" if files else "holds folders only" if any(folder.iterdir()) else "is empty")
     why = f"names in it end in {', '.join(endings[:12])}{', …' if len(endings) > 12 else ''}" if files else "there is no file in it"
-    known = [each.domain.claimed for each in register().domains.values() if each.domain.claimed]
     seen = "; ".join([f"tables, named as '{folder}/*.csv'", *known])
     return DataError(what, where=where, why=why, fix=f"name a folder that has what is seen: {seen}")
 

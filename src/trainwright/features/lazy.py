@@ -59,6 +59,10 @@ class LazyFeature(Feature):
         """
         raise NotImplementedError
 
+    def how_to_mend(self, faults: Sequence[str]) -> str:
+        """What to do about files that cannot be read for these reasons."""
+        return f"write these files again, or columns.{self.name}.unreadable=skip leaves such rows out of training"
+
     follows: str = ""
     """The column whose files those of this one go with, row by row."""
 

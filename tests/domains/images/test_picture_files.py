@@ -64,8 +64,10 @@ def test_a_path_that_names_no_file_is_told_with_its_row_and_the_nearest_that_doe
     near = os.path.join(tmp_path, "a", "cat_1.JPG")
     assert "names 5 files that are not there: row 2 'a/cat_1.jpg" in said
     assert said.count(f"the nearest path that is: {near}") == 3
-    assert "row 5 'https://example.org/a.jpg (it is a URL" in said
-    assert "row 6 'nothing/like/it.png (it is not there)'" in said
+    with pytest.raises(DataError, match="names 5 files that are not there"):
+        feature.refer(values.slice(1, 2), rows[1:3])  # all that the table names are counted, whichever rows are read first
+    assert "row 5 'https://example.org/a.jpg' (it is a URL" in said
+    assert "row 6 'nothing/like/it.png' (it is not there)" in said
     assert "columns.photo.root=FOLDER" in said and "columns.photo.unreadable=skip" in said
 
 
@@ -244,6 +246,25 @@ def test_validate_names_each_row_that_cannot_be_read(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     told = json.loads(trainwright_command("validate", "pictures", "--rows", "--json", folder=tmp_path).stdout)
     assert [each["value"] for each in told["broken"]] == ["left/00.png", "right/03.png"]
+
+
+def test_validate_counts_the_rest_of_many_for_one_reason_and_says_how_to_mend_paths(tmp_path: Path) -> None:
+    names = [draw(tmp_path / "0.png"), *(f"{number}.jpeg" for number in range(23))]
+    (tmp_path / "t.csv").write_text("\n".join(["photo", *names]))
+    (tmp_path / "dead.png").symlink_to(tmp_path / "gone.png")
+    done = trainwright_command("validate", "t.csv", "--rows", folder=tmp_path)
+    assert done.stdout.count("it is not there") == 21 and "3 more rows of 'photo': it is not there (--json lists all)" in done.stdout
+    assert "23 of 24 rows name files" in done.stderr and "fix: correct the paths (columns.photo.root=FOLDER" in done.stderr
+    (tmp_path / "t.csv").write_text("photo\n0.png\ndead.png\n")
+    done = trainwright_command("validate", "t.csv", "--rows", folder=tmp_path)
+    assert "dead.png: it is a link to" in done.stdout and "1 of 2 rows names a file that cannot be read" in done.stderr
+
+
+def test_a_folder_without_pictures_says_what_was_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "notes" / "sub").mkdir(parents=True)
+    (tmp_path / "notes" / "readme.txt").write_text("a")
+    done = trainwright_command("validate", "notes", folder=tmp_path)
+    assert done.returncode == 2 and "of what is read as a folder nothing is in it" in done.stderr and "pictures (.jpg, .png" in done.stderr
 
 
 def test_validate_reads_rows_of_tables_of_arrays_too(tmp_path: Path) -> None:

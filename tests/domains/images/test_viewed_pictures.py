@@ -41,6 +41,7 @@ def test_a_folder_is_told_with_its_classes_what_is_broken_and_copies(
     assert "2 pictures in 1 group are the same or nearly" in said and "1 picture with copies in other classes" in said
     page = (tmp_path / "page.html").read_text()
     assert page.count("data:image/jpeg") == 13 + 2 and "Classes" in page and "How large they are" in page
+    assert '<div class="wide"><p class="warn">' in page  # no paragraph in another, which browsers take apart
 
 
 def test_one_picture_is_told(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

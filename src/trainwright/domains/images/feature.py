@@ -24,6 +24,7 @@ from trainwright.domains.images.reading.decoding import read_size
 from trainwright.domains.images.reading.kinds import Kind, PictureCounts, pack
 from trainwright.domains.images.reading.options import IMAGENET_MEAN, Decoding
 from trainwright.domains.images.reading.reader import Reader, is_gray, piece_of_file
+from trainwright.domains.images.reading.reference import AWAY
 from trainwright.domains.images.reading.row_files import RowFiles, full_path
 from trainwright.domains.images.reading.scanning import scan
 from trainwright.domains.images.sizes import choose_sides, describe_sizes
@@ -42,6 +43,8 @@ SCALES = {"imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), "inception
 FULL = 255.0
 """The largest value of a channel in a file."""
 HOW_TO_MEND = "correct the paths (columns.{name}.root=FOLDER is where they begin), or columns.{name}.unreadable=skip leaves such rows out"
+NEAR = 20
+"""Files that are not there for which the nearest that is is looked for."""
 
 
 class ImageFeature(FileFeature):
@@ -303,7 +306,8 @@ class ImageFeature(FileFeature):
         paths = self.files.paths(text_array(values, self.name), rows)
         lacking = self.files.absent(paths)
         there = np.flatnonzero(~lacking & ~np.asarray(paths.is_null()))
-        missing = {int(rows[at]): self.files.say_missing(paths[int(at)].as_py()) for at in np.flatnonzero(lacking)}
+        away = np.flatnonzero(lacking).tolist()
+        missing = {int(rows[at]): self.files.say_missing(paths[at].as_py(), near=place < NEAR) for place, at in enumerate(away)}
         base = self.files.base
         places = ((int(rows[at]), full_path(paths[int(at)].as_py(), base)) for at in there)
         channels: Any = self.depth or None
@@ -313,6 +317,11 @@ class ImageFeature(FileFeature):
         for row in missing:
             self.counts.note(row, pack(Kind.UNREADABLE, 0, 0))
         return missing | found.faults
+
+    def how_to_mend(self, faults: Sequence[str]) -> str:
+        if all(each.startswith(AWAY) for each in faults):
+            return HOW_TO_MEND.format(name=self.name)
+        return super().how_to_mend(faults)
 
     def observe(self, values: pa.Array, rows: np.ndarray) -> None:
         if self.config.unreadable == "error":
@@ -339,13 +348,16 @@ class ImageFeature(FileFeature):
 
     def _refuse_absent(self, paths: pa.Array, lacking: np.ndarray, rows: np.ndarray) -> None:
         """Raise DataError naming the first rows whose file is not there, with the nearest paths that are."""
-        at = np.flatnonzero(lacking)
-        if not len(at):
+        if not lacking.any():
             return
-        said = [f"'{path}' ({self.files.say_missing(path)})" for path in paths.take(pa.array(at[:SHOWN])).to_pylist()]
-        files = "a file that is not there" if len(at) == 1 else f"{len(at):,} files that are not there"
+        away, named = rows[lacking], paths.filter(pa.array(lacking)).to_pylist()
+        if (source := self._source()) is not None:  # all that the table names, not only those of the rows that are read now
+            every, paths_of = self.files.absent_rows(self.name, source)
+            away, named = (every, paths_of) if len(every) > len(away) else (away, named)
+        said = [f"'{path}' ({self.files.say_missing(path)})" for path in named[:SHOWN]]
+        files = "a file that is not there" if len(away) == 1 else f"{len(away):,} files that are not there"
         raise DataError(
-            f"column '{self.name}' names {files}: {self.listed(rows[at], said, quoted=False)}", fix=HOW_TO_MEND.format(name=self.name)
+            f"column '{self.name}' names {files}: {self.listed(away, said, quoted=False)}", fix=HOW_TO_MEND.format(name=self.name)
         )
 
     def notes(self) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Set
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +27,9 @@ from trainwright.report.figures import plural
 from trainwright.systems.run_config import Config
 
 log = logging.getLogger(__name__)
+
+SHOWN = 20
+"""Rows that are listed of those that cannot be read for one reason."""
 
 
 @dataclass
@@ -53,23 +58,25 @@ class CheckedRows:
     """Rows whose files can be read, and do not go together: a mask of another size than its picture."""
     notes: list[str] = field(default_factory=list)
     """What is worth saying of the others."""
+    fix: str = ""
+    """What to do about those that cannot be read."""
 
     def lines(self) -> list[str]:
-        """Each row that cannot be read with its reason, and what was looked at."""
-        shown = [f"{each.place}: {each.value}: {each.why}" for each in (*self.broken, *self.unpaired)]
+        """The first rows that cannot be read for each reason, how many more there are, and what was looked at."""
+        shown = [*_first_of_each(self.broken), *_first_of_each(self.unpaired, "files that do not go together")]
         named = ", ".join(f"'{name}' ({kind})" for name, kind in self.columns.items())
         what = f"all that {named} names was decoded" if named else "no column names files"
         apart = f"; {plural(len(self.unpaired), 'pair of files does', 'pairs of files do')} not go together" if self.unpaired else ""
-        return [*shown, *self.notes, f"{self.name}: {self.rows:,} rows, {what}; {len(self.broken):,} cannot be read{apart}"]
+        return [*shown, *self.notes, f"{self.name}: {plural(self.rows, 'row')}, {what}; {len(self.broken):,} cannot be read{apart}"]
 
     def raise_broken(self) -> None:
         """Raise DataError where a row cannot be read, or its files do not go together."""
         if not self.broken:
             return self._raise_unpaired()
         columns = list(dict.fromkeys(each.column for each in self.broken))
-        what = f"{len(self.broken):,} of {self.rows:,} rows name files that cannot be read"
-        fix = f"write these files again, or columns.{columns[0]}.unreadable=skip leaves such rows out of training"
-        raise DataError(what, where=self.name, why=f"in {', '.join(map(repr, columns))}, as listed", fix=fix)
+        name = "names a file" if len(self.broken) == 1 else "name files"
+        what = f"{len(self.broken):,} of {plural(self.rows, 'row')} {name} that cannot be read"
+        raise DataError(what, where=self.name, why=f"in {', '.join(map(repr, columns))}, as listed", fix=self.fix)
 
     def _raise_unpaired(self) -> None:
         if self.unpaired:
@@ -77,6 +84,19 @@ class CheckedRows:
             what = f"{len(self.unpaired):,} of {plural(self.rows, 'row')} {verb} files that do not go together"
             fix = "write these files again, or leave their rows out (data.where)"
             raise DataError(what, where=self.name, why=f"in '{self.unpaired[0].column}', as listed", fix=fix)
+
+
+def _first_of_each(found: Sequence[BrokenRow], reason: str = "") -> list[str]:
+    """The first rows for each reason, or all for one, and how many more there are."""
+    shown, kinds = list[str](), Counter[str]()
+    for each in found:
+        kind = f"'{each.column}': {reason or re.split('[;:(]', each.why)[0].strip()}"
+        kinds[kind] += 1
+        shown += [f"{each.place}: {each.value}: {each.why}"] if kinds[kind] <= SHOWN else []
+    return [
+        *shown,
+        *(f"{plural(count - SHOWN, 'more row')} of {kind} (--json lists all)" for kind, count in kinds.items() if count > SHOWN),
+    ]
 
 
 def check_rows(config: Config) -> CheckedRows:
@@ -90,7 +110,9 @@ def check_rows(config: Config) -> CheckedRows:
     features = {feature.name: feature for feature in _lazy_columns(config, source)}
     for feature in features.values():
         found.columns[feature.name] = feature.kind
-        found.broken += _check_column(feature, source)
+        broken = _check_column(feature, source)
+        found.broken += broken
+        found.fix = found.fix or (feature.how_to_mend([each.why for each in broken]) if broken else "")
         found.notes += feature.remarks()
     for feature in features.values():
         found.unpaired += _check_pairs(feature, features, source, {each.row for each in found.broken})
@@ -112,7 +134,7 @@ def _lazy_columns(config: Config, source: Source) -> Iterable[LazyFeature]:
             yield feature
 
 
-def _check_column(feature: LazyFeature, source: Source) -> Iterable[BrokenRow]:
+def _check_column(feature: LazyFeature, source: Source) -> list[BrokenRow]:
     feature.place = getattr(source, "place", feature.place)
     feature.read_from(source)
     start, broken = 0, list[BrokenRow]()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Literal
 
-from trainwright.report.blocks.base import Block, Cell, Sheet, cell
+from trainwright.report.blocks.base import Block, Cell, Piece, Sheet, cell
 from trainwright.report.markup import Content, Markup, note, tag
 
 LONGEST = 20_000
@@ -22,7 +22,9 @@ class Text(Block):
     def draw(self, sheet: Sheet) -> Content:
         """The paragraph, every character of it escaped."""
         if self.code == "none":
-            return note(cell(self.text, limit=4000))
+            shown = cell(self.text, limit=4000)
+            # a warning is a paragraph already
+            return shown if isinstance(self.text, Piece) and self.text.style == "warning" else note(shown)
         text = str(self.text)
         if self.code != "plain":
             path = str(sheet.run)

@@ -25,7 +25,8 @@ def nearest_path(path: str, below: Sequence[str] = ()) -> str:
     written = with_slashes(path)
     if os.path.exists(written):
         return written
-    return _walk(written) or next((found for folder in [*below, "."] if (found := _end_in(folder, path))), "")
+    near = _walk(written)
+    return (near if os.path.exists(near) else "") or next((found for folder in [*below, "."] if (found := _end_in(folder, path))), "")
 
 
 def _walk(path: str) -> str:

@@ -117,15 +117,26 @@ def _loaded(place: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def say_missing(path: str, error: OSError, below: Sequence[str] = ()) -> str:
-    """Why a file cannot be opened, in words, with what may have been meant; `below`: folders where the ends of its path may be."""
+AWAY = "it is not there"
+"""What is said first of a file that is none."""
+
+
+def say_missing(path: str, error: OSError, below: Sequence[str] = (), near: bool = True) -> str:
+    """Why a file cannot be opened, in words, with what may have been meant where `near` asks to look for it.
+
+    `below`: folders where the ends of its path may be.
+    """
     if ADDRESS.match(path) or "://" in path:
         return "it is a URL; pictures are read from files: fetch them first, and name the files"
     if isinstance(error, FileNotFoundError):
+        if not near:
+            return AWAY
+        if os.path.islink(path):
+            return f"it is a link to '{os.readlink(path)}', which is not there"
         from trainwright.domains.images.reading.nearest import nearest_path
 
-        near = nearest_path(path, below)
-        return "it is not there" + (f"; the nearest path that is: {near}" if near else "")
+        meant = nearest_path(path, below)
+        return AWAY + (f"; the nearest path that is: {meant}" if meant else "")
     words = {PermissionError: "it may not be read", IsADirectoryError: "it is a folder"}
     return words.get(type(error), error.strerror or type(error).__name__)
 

@@ -11,7 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from trainwright.domains.images.reading.reference import is_there, say_missing, split_reference
+from trainwright.features.base import one_array
 from trainwright.features.places import Folders
+from trainwright.features.words import text_array
 from trainwright.files.packed import INNER
 
 ADDRESS = "://"
@@ -74,10 +76,22 @@ class RowFiles:
             lacking[places] = ~np.isin(hashes[places], self.names_in(folder))
         return lacking
 
-    def say_missing(self, path: str) -> str:
-        """Why the file of a path is not there, with the nearest path that is."""
+    def absent_rows(self, column: str, source: Any) -> tuple[np.ndarray, list[str]]:
+        """All rows (int64, from 0) of the source of these files whose file is not there, and their paths."""
+        rows, paths, start = list[np.ndarray](), list[str](), 0
+        for batch in source.batches([column]):
+            own = np.arange(start, start + batch.num_rows)
+            found = self.paths(text_array(one_array(batch[column]), column), own)
+            at = np.flatnonzero(self.absent(found))
+            rows.append(own[at])
+            paths += found.take(pa.array(at)).to_pylist()
+            start += batch.num_rows
+        return np.concatenate([np.zeros(0, np.int64), *rows]), paths
+
+    def say_missing(self, path: str, near: bool = True) -> str:
+        """Why the file of a path is not there, with the nearest path that is where that is to be looked for, which takes its time."""
         below = [str(self.root or each) for each in self.folders.folders]
-        return say_missing(split_reference(full_path(path, self.base)).path, FileNotFoundError(), below)
+        return say_missing(split_reference(full_path(path, self.base)).path, FileNotFoundError(), below, near)
 
 
 def full_path(path: str, base: str | None) -> str:
