@@ -157,8 +157,8 @@ def test_a_file_that_is_not_there_is_named_with_its_row(tmp_path: Path) -> None:
 def test_the_first_unreadable_files_are_named_with_row_path_and_fault(policy: str, tmp_path: Path) -> None:
     table = fitted(write(tmp_path, [b"nothing", *numbered()[1:-1], b""]), {"unreadable": policy})
     (note,) = [each for each in table.notes() if "cannot be read" in each]
-    assert f"row 1 (line 2) '{tmp_path / '0.npy'} (it is not an .npy file)'" in note
-    assert f"row {ROWS} (line {ROWS + 1}) '{tmp_path / f'{ROWS - 1}.npy'} (it is empty)'" in note
+    assert f"row 1 (line 2) '{tmp_path / '0.npy'}' (it is not an .npy file)" in note
+    assert f"row {ROWS} (line {ROWS + 1}) '{tmp_path / f'{ROWS - 1}.npy'}' (it is empty)" in note
 
 
 def test_files_in_rows_of_two_splits_are_counted(tmp_path: Path) -> None:

@@ -57,6 +57,10 @@ GOOD: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["AF &amp; more", "confusion small", "diagonal", 'class="best"', "<details><summary>Show 1 more", "PVC"],
     ),
     "images": ({"files": ["shots/a.png", {"file": "shots/a.png", "caption": "a view"}]}, ["data:image/png;base64,", "a view"]),
+    "wall": (
+        {"tiles": [{"file": "shots/a.png", "caption": "cat 0.9", "mark": "right"}, {"file": "shots/a.png"}], "columns": 2},
+        ['class="wall"', "repeat(2,", "cat 0.9", 'class="right"'],
+    ),
     "audio": ({"files": ["shots/a.wav"]}, ["<audio", "data:audio/wav;base64,"]),
     "traces": (
         {
