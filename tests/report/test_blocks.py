@@ -95,6 +95,7 @@ WRONG: list[tuple[Any, str]] = [
     ({"type": "panels", "rows": [{"title": "a", "panels": [{}]}]}, "a panel has lines, or a matrix"),
     ({"type": "panels", "rows": [{"title": "a", "panels": [{"matrix": [[1]]}]}]}, "a name for each class"),
     ({"type": "images", "files": [3]}, "files.0"),
+    ({"type": "wall", "tiles": ["shots/a.png"]}, "tiles.0"),
     ({"type": "audio", "files": "shots/a.wav", "why": 3}, "why"),
     ({"type": "traces", "traces": [{"values": [1]}]}, "seconds: Field required"),
     ({"type": "traces", "seconds": 0}, "seconds: Input should be greater than 0"),

@@ -19,13 +19,13 @@ from trainwright.data.transforms.chain import Chain
 from trainwright.domains.images.augmentation import default_augmentation, of_column
 from trainwright.domains.images.decoder import PictureDecoder
 from trainwright.domains.images.options import ChannelScaleConfig, ImageOptions
-from trainwright.domains.images.preprocessing import Preprocessing
+from trainwright.domains.images.preprocessing import FULL, Preprocessing, in_bytes
 from trainwright.domains.images.reading.decoding import read_size
 from trainwright.domains.images.reading.kinds import Kind, PictureCounts, pack
 from trainwright.domains.images.reading.options import IMAGENET_MEAN, Decoding
 from trainwright.domains.images.reading.reader import Reader, is_gray, piece_of_file
 from trainwright.domains.images.reading.reference import AWAY
-from trainwright.domains.images.reading.row_files import RowFiles, full_path
+from trainwright.domains.images.reading.row_files import HOW_TO_MEND, NEAR, RowFiles, full_path
 from trainwright.domains.images.reading.scanning import scan
 from trainwright.domains.images.sizes import choose_sides, describe_sizes
 from trainwright.domains.images.transforms.options import FitOptions, StoreOptions
@@ -40,11 +40,6 @@ from trainwright.report.figures import plural
 
 SCALES = {"imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))}
 """Mean and deviation of each channel, of values of 0 to 1, that networks were trained with."""
-FULL = 255.0
-"""The largest value of a channel in a file."""
-HOW_TO_MEND = "correct the paths (columns.{name}.root=FOLDER is where they begin), or columns.{name}.unreadable=skip leaves such rows out"
-NEAR = 20
-"""Files that are not there for which the nearest that is is looked for."""
 
 
 class ImageFeature(FileFeature):
@@ -233,11 +228,11 @@ class ImageFeature(FileFeature):
         if chosen == "none":
             return [0.0] * self.depth, [FULL] * self.depth
         if isinstance(chosen, ChannelScaleConfig):
-            return _in_bytes(chosen.mean, self.depth), _in_bytes(chosen.std, self.depth)
+            return in_bytes(chosen.mean, self.depth), in_bytes(chosen.std, self.depth)
         if chosen != "auto":
-            return _in_bytes(SCALES[chosen][0], self.depth), _in_bytes(SCALES[chosen][1], self.depth)
+            return in_bytes(SCALES[chosen][0], self.depth), in_bytes(SCALES[chosen][1], self.depth)
         if (known := self.preprocessing) is not None:
-            return _in_bytes(known.mean, self.depth), _in_bytes(known.std, self.depth)
+            return in_bytes(known.mean, self.depth), in_bytes(known.std, self.depth)
         chain = Chain([each for each in self.transforms if not on_device(each)], training=False)
         count, total, squares = 0, np.zeros(self.depth), np.zeros(self.depth)
         for row, path in sampled:
@@ -348,17 +343,9 @@ class ImageFeature(FileFeature):
 
     def _refuse_absent(self, paths: pa.Array, lacking: np.ndarray, rows: np.ndarray) -> None:
         """Raise DataError naming the first rows whose file is not there, with the nearest paths that are."""
-        if not lacking.any():
-            return
-        away, named = rows[lacking], paths.filter(pa.array(lacking)).to_pylist()
-        if (source := self._source()) is not None:  # all that the table names, not only those of the rows that are read now
-            every, paths_of = self.files.absent_rows(self.name, source)
-            away, named = (every, paths_of) if len(every) > len(away) else (away, named)
-        said = [f"'{path}' ({self.files.say_missing(path)})" for path in named[:SHOWN]]
-        files = "a file that is not there" if len(away) == 1 else f"{len(away):,} files that are not there"
-        raise DataError(
-            f"column '{self.name}' names {files}: {self.listed(away, said, quoted=False)}", fix=HOW_TO_MEND.format(name=self.name)
-        )
+        if lacking.any():
+            named = paths.filter(pa.array(lacking)).to_pylist()
+            raise self.files.refusal(self.name, self._source(), rows[lacking], named, self.place)
 
     def notes(self) -> list[str]:
         """What was found in a sample of the training rows, and how the network is given it."""
@@ -408,11 +395,3 @@ class ImageFeature(FileFeature):
 
     def decoder(self, training: bool) -> PictureDecoder:
         return PictureDecoder(self, training)
-
-
-def _in_bytes(numbers: Sequence[float], depth: int) -> list[float]:
-    """Numbers of values of 0 to 1 as those of 0 to 255, for so many channels: of gray pictures their mean."""
-    found = [FULL * each for each in numbers]
-    if depth == 1:
-        return [sum(found) / len(found)]
-    return [*found, FULL / 2][:depth] if len(found) < depth else found[:depth]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+FULL = 255.0
+"""The largest value of a channel in a file."""
 Resize = Literal["crop", "stretch", "pad"]
 
 
@@ -32,3 +35,11 @@ class Preprocessing(NamedTuple):
 
 def _listed(numbers: tuple[float, ...]) -> str:
     return " ".join(f"{each:g}" for each in numbers)
+
+
+def in_bytes(numbers: Sequence[float], depth: int) -> list[float]:
+    """Numbers of values of 0 to 1 as those of 0 to 255, for so many channels: of gray pictures their mean."""
+    found = [FULL * each for each in numbers]
+    if depth == 1:
+        return [sum(found) / len(found)]
+    return [*found, FULL / 2][:depth] if len(found) < depth else found[:depth]

@@ -10,14 +10,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from trainwright.config.errors import DataError
 from trainwright.domains.images.reading.reference import is_there, say_missing, split_reference
-from trainwright.features.base import one_array
+from trainwright.features.base import Place, one_array, row_list
+from trainwright.features.file import SHOWN
 from trainwright.features.places import Folders
 from trainwright.features.words import text_array
 from trainwright.files.packed import INNER
 
 ADDRESS = "://"
 """What every URL has, and no path."""
+HOW_TO_MEND = "correct the paths (columns.{name}.root=FOLDER is where they begin), or columns.{name}.unreadable=skip leaves such rows out"
+NEAR = 20
+"""Files that are not there for which the nearest that is is looked for."""
 FOLDERS = 4096
 """Folders whose names are remembered."""
 
@@ -87,6 +92,15 @@ class RowFiles:
             paths += found.take(pa.array(at)).to_pylist()
             start += batch.num_rows
         return np.concatenate([np.zeros(0, np.int64), *rows]), paths
+
+    def refusal(self, column: str, source: Any, rows: np.ndarray, paths: list[str], place: Place) -> DataError:
+        """What to say of rows whose paths name no file: the first of all such rows of their source, and how many there are."""
+        if source is not None:
+            every, named = self.absent_rows(column, source)
+            rows, paths = (every, named) if len(every) > len(rows) else (rows, paths)
+        listed = row_list(rows, place, [f"'{path}' ({self.say_missing(path)})" for path in paths[:SHOWN]], SHOWN, quoted=False)
+        files = "a file that is not there" if len(rows) == 1 else f"{len(rows):,} files that are not there"
+        return DataError(f"column '{column}' names {files}: {listed}", fix=HOW_TO_MEND.format(name=column))
 
     def say_missing(self, path: str, near: bool = True) -> str:
         """Why the file of a path is not there, with the nearest path that is where that is to be looked for, which takes its time."""
