@@ -188,7 +188,7 @@ class ColumnRows(CastRows):
         batch: dict[str, Any] = samples[0]
         ragged = [name for name, each in batch.items() if isinstance(each, list) and isinstance(each[0], Tensor)]
         if ragged:
-            fix = "make them alike in data.with_transform(…), or give a DataLoader with a collate_fn that does"
+            fix = "make them alike in the with_transform(…) of the dataset, or give a DataLoader with a collate_fn that does"
             why = f"column '{ragged[0]}' holds tensors of different shapes"
             raise DataError("the samples of a batch cannot be joined", where=f"rows {first_of(numbers)}", why=why, fix=fix)
         return batch

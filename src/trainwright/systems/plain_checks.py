@@ -206,7 +206,7 @@ def _input_fix(model: nn.Module, inputs: list[Any], named: tuple[str, ...]) -> s
     layer = next((each for each in model.modules() if isinstance(each, nn.Linear)), None)
     first = inputs[0] if len(inputs) == 1 and isinstance(inputs[0], Tensor) and inputs[0].dim() else None
     if first is not None and first.dtype == torch.uint8 and first.dim() >= 3:
-        return "pictures in bytes are no floats: begin forward with x = x.float() / 255, or let the data give them so (data.with_transform)"
+        return "pictures in bytes are no floats: begin forward with x = x.float() / 255, or let the data give them so (its with_transform)"
     if first is not None and layer is not None:
         if first.is_floating_point() and first.shape[-1] != layer.in_features:
             return f"a row has {first.shape[-1]} values and the first nn.Linear takes {layer.in_features}: make both the same"
