@@ -195,7 +195,7 @@ def test_lines_of_help_fit_the_terminal():
         (["list", "encodr"], "unknown kind 'encodr'", "did you mean 'encoder'?"),
         (["list", "periodic"], "unknown kind 'periodic'", "did you mean encoder.periodic?"),
         (["list", "encoder.perodic"], "unknown encoder type 'perodic'", "did you mean 'periodic'?"),
-        (["list", "a", "b"], "one argument too many: 'b'", "usage: trainwright list"),
+        (["list", "model.timm", "a", "b"], "one argument too many: 'b'", "usage: trainwright list"),
         (["schema", "--jason"], "unknown option '--jason'", "trainwright schema --help"),
     ],
 )
