@@ -147,15 +147,18 @@ def has_masks(path: Path) -> bool:
 
 def walk(folder: Path, most: int) -> Iterator[str]:
     """The names in small letters of the first files in a folder and below, without what is hidden; what lies near the top comes first."""
-    waiting, seen = [str(folder)], 0
+    waiting, seen, known = [str(folder)], 0, set[str]()
     while waiting and seen < most:
         place, below = waiting.pop(0), list[str]()
+        if (real := os.path.realpath(place)) in known:
+            continue  # links to one folder, or to one that they lie in
+        known.add(real)
         try:
             with os.scandir(place) as entries:
                 for entry in entries:
                     if is_litter(entry.name):
                         continue
-                    if entry.is_dir(follow_symlinks=False):
+                    if entry.is_dir():
                         below.append(entry.path)
                     else:
                         seen += 1
