@@ -18,6 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import pytest
+from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 import trainwright
@@ -27,6 +28,9 @@ from trainwright.config.own_parts import PARTS
 CHECKED = ["trainwright.nn", "trainwright.systems.readout"]
 
 install_import_hook(CHECKED, "beartype.beartype")
+
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # how fast examples come is the machine's
+settings.load_profile("house")
 
 
 def pytest_configure(config: pytest.Config) -> None:
