@@ -169,8 +169,8 @@ class Opening:
         best = BestEvaluations(made.monitor.higher, keep)
         averaging = config.ema is not None or config.swa is not None
         train, strategy = train.to(device), self.strategy
-        whole, together = not getattr(system.batch_transforms, "by_row", True), strategy.moves_together
-        dealer = Dealer(strategy.data_rank, strategy.data_size, whole=whole, together=together)
+        whole = system.batch_transforms is not None and not system.batch_transforms.by_row
+        dealer = Dealer(strategy.data_rank, strategy.data_size, whole=whole, together=strategy.moves_together)
         feed = Feed(train, config.loader, self.seed, device, interrupts.waits, dealer)
         precision = Precision(config.precision, device)
         measures_norm = config.clip.any or config.recovery.not_finite == "skip"

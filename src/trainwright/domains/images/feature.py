@@ -63,6 +63,8 @@ class ImageFeature(FileFeature):
         self.means: list[float] = []
         self.deviations: list[float] = []
         """Of each channel, of values as they are in a batch."""
+        self.has_mask = False
+        """Whether a target has a class for each of its pixels."""
         self.seen = ""
         """The sizes of a sample of the training rows, in words."""
         self.files = RowFiles(None, name, config.root)
@@ -178,7 +180,7 @@ class ImageFeature(FileFeature):
         given = self.config.augment
         if given == "none":
             return []
-        chosen = default_augmentation(self.sides) if given == "default" else list(given)
+        chosen = default_augmentation(self.sides, self.has_mask) if given == "default" else list(given)
         return [each.model_copy(update={"applies_in": "train"}) for each in of_column(chosen, self.sides)]
 
     def stored(self) -> list[PartConfig]:

@@ -193,6 +193,7 @@ class MaskFeature(FileFeature):
                 what = f"the masks of '{self.name}' have several sizes, and there is no column of pictures whose size they get"
                 raise ConfigError(what, where=f"columns.{self.name}", fix="give the pictures as an input of type image")
             return
+        self.picture.has_mask = True
         self.shape = list(self.picture.shape[-2:])
         self.prepare()
         self.followed()  # raises for what masks cannot follow, before anything is read

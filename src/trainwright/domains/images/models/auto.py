@@ -15,7 +15,7 @@ WIDE = 48
 STEM = 16
 """Channels of its first convolution with stride 2, for pictures whose shorter side is at least `LARGE`."""
 LARGE = 48
-OF_MASKS = (16, 32, 64)
+OF_MASKS = (16, 32, 64, 128)
 """The same where a decoder makes masks of its maps: the way down of a U-Net, whose largest map is as large as the picture."""
 
 
