@@ -162,7 +162,7 @@ def test_known_values_of_the_metrics_without_a_reference_hold() -> None:
 
 @pytest.mark.parametrize("name", [name for name, part in PARTS.own.items() if not part.paired])
 def test_a_score_that_is_not_a_number_makes_the_metric_nan(name: str) -> None:
-    for kind in PARTS.own[name].kinds:
+    for kind in [each for each in PARTS.own[name].kinds if each != "mask"]:
         outcome = {"binary": classes_outcome(0, 9, 2), "category": classes_outcome(0, 9, 3), "set": sets_outcome(0, 9, 3)}.get(
             kind, numbers_outcome(0, 9, 2 if kind == "vector" else None)
         )
@@ -175,7 +175,7 @@ def test_a_score_that_is_not_a_number_makes_the_metric_nan(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, part in PARTS.own.items() if not part.paired])
 def test_a_single_row_or_a_single_class_never_crashes_and_stays_in_range(name: str) -> None:
-    for kind in PARTS.own[name].kinds:
+    for kind in [each for each in PARTS.own[name].kinds if each != "mask"]:
         one = {"binary": classes_outcome(1, 1, 2), "category": classes_outcome(1, 1, 3), "set": sets_outcome(1, 1, 3)}.get(
             kind, numbers_outcome(1, 1, 2 if kind == "vector" else None)
         )

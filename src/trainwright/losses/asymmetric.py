@@ -7,7 +7,7 @@ from torch import Tensor
 
 from trainwright.losses.base import Count, Criterion, Reduction, reduce_items
 from trainwright.losses.checks import floats, same_shape, within
-from trainwright.losses.classes import NONE_IGNORED, check_classes, check_range, is_index, one_hot
+from trainwright.losses.classes import NONE_IGNORED, check_classes, check_range, check_rows, is_index, one_hot
 from trainwright.losses.options import AsymmetricOptions
 
 
@@ -53,6 +53,7 @@ class Asymmetric(Criterion):
         """Refuses shapes that would be broadcast, and targets that are neither floats nor a class number of each row."""
         if is_index(output, target):
             check_classes(self.name, output)
+            check_rows(self.name, output, target)
             return
         same_shape(self.name, output, target)
         floats(self.name, output, target)

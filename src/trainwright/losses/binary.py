@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from trainwright.losses.base import Reduction
 from trainwright.losses.checks import MEANT, floats, require, same_shape, span, within
-from trainwright.losses.classes import NONE_IGNORED, check_classes, check_range, is_index, one_hot
+from trainwright.losses.classes import NONE_IGNORED, check_classes, check_range, check_rows, is_index, one_hot
 from trainwright.losses.shared_options import CriterionOptions
 from trainwright.losses.weights import WeightedCriterion, along_channels
 
@@ -91,6 +91,7 @@ class BCEWithLogits(BCE):
         """Refuses shapes that would be broadcast, and targets that are neither floats nor a class number of each row."""
         if is_index(output, target):
             check_classes(self.name, output)
+            check_rows(self.name, output, target)
             return
         super().check_arguments(output, target)
 

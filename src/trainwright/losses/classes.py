@@ -23,6 +23,13 @@ def is_index(output: Tensor, target: Tensor) -> bool:
     return target.dtype == torch.int64 and target.dim() == 1 and output.dim() == 2 and output.shape[1] > 1
 
 
+def check_rows(loss: str, output: Tensor, target: Tensor) -> None:
+    """Raises DataError for class numbers of other rows than the outputs are of."""
+    if len(output) != len(target):
+        fix = "give a class for each row that the model answers"
+        raise misfit(loss, f"its target has {len(target)} rows, the output {len(output)}", fix, output=output, target=target)
+
+
 def one_hot(target: Tensor, classes: int, smoothing: float = 0.0) -> Tensor:
     """Class numbers `(b)` → the share of each class `(b, c)` in float32: 1 - s + s/C of its own, s/C of others (Szegedy et al. 2016)."""
     shares = functional.one_hot(target, classes).float()

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from trainwright.losses.base import Criterion, Reduction, reduce_items
 from trainwright.losses.binary import BCEWithLogits
-from trainwright.losses.checks import misfit, require, same_shape, span
+from trainwright.losses.checks import floats, misfit, require, same_shape, span
 from trainwright.losses.classes import NONE_IGNORED, check_classes, check_index, check_range
 from trainwright.losses.options import MultiMarginOptions
 from trainwright.losses.weights import WeightedCriterion, along_channels
@@ -80,3 +80,8 @@ class MultiLabelSoftMargin(BCEWithLogits):
         weight = self.weight("class_weight", output)
         each = functional.binary_cross_entropy_with_logits(output, target, reduction="none")
         return reduce_items(each if weight is None else each * along_channels(weight, output), reduction)
+
+    def check_arguments(self, output: Tensor, target: Tensor) -> None:
+        """Refuses shapes that would be broadcast, and targets that are no floats: one class of a row is not what it is for."""
+        same_shape(self.name, output, target)
+        floats(self.name, output, target)

@@ -29,11 +29,11 @@ class ImageResNet(nn.Module):
         depth: int | Sequence[int] = 18,
         widths: Sequence[int] | None = None,
         bottleneck: bool | None = None,
-        stem: str = "imagenet",
         shortcut: str = "conv",
         squeeze: int = 0,
         zero_last: bool = True,
         drop_path: float = 0.0,
+        stem: str = "imagenet",
     ) -> None:
         super().__init__()
         blocks = RESNETS[depth] if isinstance(depth, int) else tuple(depth)

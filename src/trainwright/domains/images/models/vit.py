@@ -34,7 +34,6 @@ class ViT(nn.Module):
         channels: int = 3,
         variant: str = "tiny",
         patch: int = 16,
-        grid: int | Sequence[int] = 14,
         width: int | None = None,
         depth: int | None = None,
         heads: int | None = None,
@@ -42,6 +41,7 @@ class ViT(nn.Module):
         layer_scale: float = 0.0,
         dropout: float = 0.0,
         drop_path: float = 0.0,
+        grid: int | Sequence[int] = 14,
     ) -> None:
         super().__init__()
         published = VITS[variant]
