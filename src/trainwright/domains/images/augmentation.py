@@ -21,8 +21,8 @@ def default_augmentation(sides: Sequence[int], has_mask: bool = False) -> list[P
 
     Tiny ones move and turn. Small ones move, turn, grow and shrink at once, and change colours: never mirrored, since digits, letters and
     hands are other ones in a mirror. Large ones: a random piece of at least a quarter, mirrored in half of the pictures, colours.
-    Small ones with a mask are mirrored alone: every pixel of theirs teaches, and what warps them as well takes several times as long to
-    learn (docs/segmentation.md).
+    Small ones with a mask are mirrored alone: every pixel of theirs teaches, and what is warped as well is learnt later
+    (measured in docs/segmentation.md).
     """
     if has_mask and min(sides, default=0) < LARGE:
         return [RandomHorizontalFlipOptions()]
