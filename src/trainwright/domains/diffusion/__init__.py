@@ -1,0 +1,1 @@
+"""Diffusion: networks trained to remove noise, and samples drawn with them."""
