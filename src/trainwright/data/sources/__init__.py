@@ -119,7 +119,7 @@ class BuiltinNames:
 
 
 class BuiltinOptions(PartConfig):
-    """A data set that comes with a domain: iris, wine, breast_cancer, digits, diabetes and linnerud with tables."""
+    """A data set that comes with a domain: iris, wine, breast_cancer, digits, diabetes and linnerud of tables, digits_images of images."""
 
     type: str = "builtin"
     name: Annotated[str, AfterValidator(refusal(builtin_name)), BuiltinNames()]

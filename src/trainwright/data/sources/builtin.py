@@ -16,6 +16,7 @@ from trainwright.data.source import Source, TableSource
 from trainwright.data.sources import BuiltinOptions
 from trainwright.data.sources.memory import table_of
 
+DIGITS = "digits.csv.gz"
 TARGET = "target"
 """What scikit-learn calls the column to be predicted."""
 
@@ -61,7 +62,8 @@ Columns = dict[str, np.ndarray | pa.Array]
 Read = tuple[Columns, list[str], list[Path]]
 
 
-def _file(name: str) -> Path:
+def carried_file(name: str) -> Path:
+    """A data file of the installed scikit-learn; raises DataError where there is none."""
     found = importlib.util.find_spec("sklearn")
     places = list(found.submodule_search_locations or ()) if found else []
     path = Path(places[0]) / "datasets" / "data" / name if places else Path(name)
@@ -72,7 +74,7 @@ def _file(name: str) -> Path:
 
 def _read_labelled(name: str) -> Read:
     """Iris, wine and breast cancer: a first line `rows,columns,class names…`, then values with the class number last."""
-    path = _file("wine_data.csv" if name == "wine" else f"{name}.csv")
+    path = carried_file("wine_data.csv" if name == "wine" else f"{name}.csv")
     with path.open(newline="", encoding="utf-8") as opened:
         rows = csv.reader(opened)
         _, width, *classes = next(rows)
@@ -88,11 +90,19 @@ def _breast_cancer_columns() -> tuple[str, ...]:
     return tuple([f"mean {each}" for each in MEASURES] + [f"{each} error" for each in MEASURES] + [f"worst {each}" for each in MEASURES])
 
 
-def _digits() -> Read:
-    """8 × 8 pixels of 0…16 in 64 columns, and the digit."""
-    path = _file("digits.csv.gz")
+def read_digits(path: Path) -> np.ndarray:
+    """Rows of 64 pixels of 0 to 16 and the digit, float64 (n, 65). Raises OSError, EOFError or ValueError for another file."""
     with gzip.open(path, "rt", encoding="utf-8") as opened:
         values = np.array([line.split(",") for line in opened], dtype=np.float64)
+    if values.ndim != 2 or values.shape[1] != 65:
+        raise ValueError("it has no rows of 64 pixels and a digit")
+    return values
+
+
+def _digits() -> Read:
+    """8 × 8 pixels of 0…16 in 64 columns, and the digit."""
+    path = carried_file(DIGITS)
+    values = read_digits(path)
     columns: Columns = {f"pixel_{index // 8}_{index % 8}": np.ascontiguousarray(values[:, index]) for index in range(64)}
     columns[TARGET] = values[:, 64].astype(np.int64)
     return columns, [TARGET], [path]
@@ -100,7 +110,7 @@ def _digits() -> Read:
 
 def _diabetes() -> Read:
     """Ten measurements, centred and scaled to unit length as scikit-learn gives them, and the progression a year later."""
-    data, target = _file("diabetes_data_raw.csv.gz"), _file("diabetes_target.csv.gz")
+    data, target = carried_file("diabetes_data_raw.csv.gz"), carried_file("diabetes_target.csv.gz")
     with gzip.open(data, "rt", encoding="utf-8") as opened:
         raw = np.array([line.split() for line in opened], dtype=np.float64)
     with gzip.open(target, "rt", encoding="utf-8") as opened:
@@ -113,7 +123,7 @@ def _diabetes() -> Read:
 
 def _linnerud() -> Read:
     """Three exercises, and the three physiological measurements to be predicted from them."""
-    exercise, body = _file("linnerud_exercise.csv"), _file("linnerud_physiological.csv")
+    exercise, body = carried_file("linnerud_exercise.csv"), carried_file("linnerud_physiological.csv")
     columns: Columns = {}
     names: list[list[str]] = []
     for path in (exercise, body):

@@ -53,6 +53,7 @@ DOMAIN = Domain(
         "decoder": DECODERS,
         "baseline": CLASSICAL,
     },
+    builtin={"digits_images": f"{_HERE}.sources.digits:digits_images"},
     columns=COLUMNS,
     views=VIEWS,
     blocks=TOLD,

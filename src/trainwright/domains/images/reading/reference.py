@@ -30,6 +30,7 @@ ROW_READERS: dict[str, str] = {
     "-ubyte": f"{_ROWS}:read_idx_row",
     "-ubyte.gz": f"{_ROWS}:read_idx_row",
     ".bin": f"{_ROWS}:read_cifar_row",
+    "digits.csv.gz": f"{_ROWS}:read_digits_row",
     **dict.fromkeys((".parquet", ".pq", ".arrow", ".feather"), "trainwright.domains.images.reading.tables:read_table_row"),
 }
 """How the name of a file ends whose rows are pictures (`.npy`) → `module:function` of a RowReader."""

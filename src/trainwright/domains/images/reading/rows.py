@@ -1,4 +1,4 @@
-"""Pictures that are rows of arrays: `.npy`, `.npz`, MNIST's idx files and CIFAR's binary files."""
+"""Pictures that are rows of arrays: `.npy`, `.npz`, MNIST's idx files, CIFAR's binary files, and scikit-learn's digits."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from trainwright.data.sources.builtin import read_digits
 from trainwright.features.npy import Unreadable
 from trainwright.report.figures import plural
 
 IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 """The third byte of an idx file → what its numbers are."""
+DIGITS_WHITE = 16
+"""The largest number in scikit-learn's digits."""
 CIFAR_PIXELS = 3072
 CIFAR_LABELS = {3073: 1, 3074: 2}
 """Bytes of a row → how many of them are labels: CIFAR-10 has one, CIFAR-100 a coarse and a fine one."""
@@ -37,6 +40,11 @@ def read_cifar_row(path: str, row: int, column: str) -> np.ndarray:
     return np.ascontiguousarray(_row(rows, row)[-CIFAR_PIXELS:].reshape(3, 32, 32).transpose(1, 2, 0))
 
 
+def read_digits_row(path: str, row: int, column: str) -> np.ndarray:
+    """A row of scikit-learn's digits: (8, 8). Raises Unreadable."""
+    return _row(open_digits(path), row)
+
+
 def open_array(path: str, column: str = "") -> np.ndarray:
     """The array in a file, mapped where it is plain; of three dimensions or more with channels last. Raises Unreadable."""
     return _opened("array", path, *_stamp(path), column)
@@ -52,6 +60,11 @@ def open_cifar(path: str) -> np.ndarray:
     return _opened("cifar", path, *_stamp(path), "")
 
 
+def open_digits(path: str) -> np.ndarray:
+    """The pixels of scikit-learn's digits, whose 0 to 16 are bytes of 0 to 255: uint8 (rows, 8, 8). Raises Unreadable."""
+    return _opened("digits", path, *_stamp(path), "")
+
+
 def _stamp(path: str) -> tuple[int, int]:
     try:
         found = os.stat(path)
@@ -64,6 +77,8 @@ def _stamp(path: str) -> tuple[int, int]:
 def _opened(kind: str, path: str, size: int, time: int, column: str) -> np.ndarray:
     if kind == "idx":
         return _read_idx(path)
+    if kind == "digits":
+        return _read_digits(path)
     return _read_cifar(path, size) if kind == "cifar" else _channels_last(_read_array(path, column))
 
 
@@ -116,3 +131,11 @@ def _read_cifar(path: str, size: int) -> np.ndarray:
     if wide is None:
         raise Unreadable(f"{size:,} bytes are no rows of 3,073 (CIFAR-10) or 3,074 (CIFAR-100)")
     return np.memmap(path, np.uint8, "r").reshape(-1, wide)
+
+
+def _read_digits(path: str) -> np.ndarray:
+    try:
+        values = read_digits(Path(path))
+    except (OSError, ValueError, EOFError, zlib.error) as error:
+        raise Unreadable(f"the digits cannot be read: {error}") from error
+    return np.round(values[:, :64] * (255 / DIGITS_WHITE)).astype(np.uint8).reshape(-1, 8, 8)
