@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,9 @@ class Run:
     @cached_property
     def predictor(self) -> Any:
         """What answers rows with the trained model; raises RunError when there is none, ConfigError for code it may not name."""
+        return self._opened()
+
+    def _opened(self) -> Any:
         from trainwright.api.predictors.kinds import open_place
         from trainwright.domains.place import find_place
 
@@ -73,15 +76,30 @@ class Run:
         """
         return (self.predictor if threshold is None else self.predictor.decided_at(threshold)).predict(data)
 
-    def sample(self, n: int, *, seed: int = 0) -> Any:
-        """`n` new things that the system's `sample(n, generator)` makes with the kept weights; equal seeds make equal ones.
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        weights: str = "",
+        batch_size: int = 64,
+        callback: Callable[[Mapping[str, Any]], None] | None = None,
+        **options: Any,
+    ) -> Any:
+        """`n` new things: what the system's `sample(n, generator)` makes, or what a kind of system with `options` of its own does.
 
-        Raises RequestError for a model that makes none, as that of a table does, which answers rows, and for n below 1.
+        Equal seeds make equal ones. `weights` are those of `trainwright sample --weights`: `averaged`, `raw`, `best`, `last`, `ema=0.999`,
+        or a file, run or checkpoint. Of diffusion (n, …): `options` are the flags of the command (`sampler="dpmpp_2m"`, `steps=20`,
+        `class_=3`, `guidance=2.5`), sample k is the same whatever n and `batch_size`, and `callback` is told of each step (`x`, `i`,
+        `sigma`, `sigma_hat`, `denoised`, `first`).
+
+        Raises RequestError for a model that makes none, as that of a table does, for n below 1, and for options that cannot be.
         """
-        from trainwright.api.sample import ensure_count
+        from trainwright.api.sample import Asked, sample_of
+        from trainwright.domains.place import find_place
 
-        ensure_count(n)
-        return self.predictor.sample(n, seed)
+        asked = Asked(n, seed, weights, None, batch_size)
+        return sample_of(self._opened if weights else lambda: self.predictor, find_place(self.directory), asked, options, callback)
 
     def evaluate(self, data: Any) -> dict[str, dict[str, float]]:
         """Target → metric → value on labelled rows; a system of one's own has one target, called ''. Raises DataError without targets."""

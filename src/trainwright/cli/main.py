@@ -48,7 +48,6 @@ IN_ONE_PROCESS = {
     "evaluate": "measure the same rows",
     "test": "measure the same rows",
     "predict": "predict the same rows",
-    "sample": "make the same samples",
     "calibrate": "make the same run",
     "explain": "explain the same rows",
     "export": "write the same files",
@@ -59,11 +58,11 @@ IN_ONE_PROCESS = {
     "synth": "write the same files",
     "view": "draw the same file",
 }
-"""Commands that work or write in one process, and what each of several would do; `train` and `resume` are for several together, and the
+"""Commands that work or write in one process, and what each of several would do; those of TOGETHER are for several, and the
 others only look, and may in every process."""
 
-TOGETHER = ("train", "resume")
-"""Commands that several processes do together."""
+TOGETHER = ("train", "resume", "sample")
+"""Commands that several processes do together; `sample` where each sample follows from its number alone."""
 
 EXAMPLES = """\
   trainwright train titanic.csv --target survived

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from pydantic import ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
-from trainwright.config.errors import ManyErrors, RequestError
 from trainwright.config.model import PartConfig
+from trainwright.config.part_options import check_options
 from trainwright.config.places import Place
 from trainwright.config.reading import literal
-from trainwright.config.wording import Refusal, join_refusals
 
 
 def add_flags(parser: ArgumentParser, options: type[PartConfig]) -> None:
@@ -25,31 +22,21 @@ def add_flags(parser: ArgumentParser, options: type[PartConfig]) -> None:
 def _add_flag(parser: ArgumentParser, name: str, info: FieldInfo) -> None:
     """An option as a flag; without a value where it says yes or no. What is given is checked with the options."""
     if info.annotation is bool:
-        parser.add_argument(flag(name), action="store_true", default=None, help=info.description)
+        parser.add_argument(flag(name), action="store_true", default=None, dest=name, help=info.description)
         return
     default = "" if info.default in (None, "") else f" (default: {info.default})"
     extra = info.json_schema_extra
     shown = extra.get("metavar", "N") if isinstance(extra, dict) else "N"
-    parser.add_argument(flag(name), metavar=str(shown), help=f"{info.description}{default}")
+    parser.add_argument(flag(name), metavar=str(shown), dest=name, help=f"{info.description}{default}")
 
 
 def check_flags(options: type[PartConfig], type: str, arguments: Namespace) -> PartConfig:
     """The options that were given; raises RequestError or ManyErrors with every one that is refused."""
     given = {name: each for name in options.model_fields if name != "type" and (each := getattr(arguments, name, None)) is not None}
     given = {name: each if each is True else literal(each, Place("command line")).plain() for name, each in given.items()}
-    try:
-        return options.model_validate({"type": type, **given})
-    except ValidationError as error:
-        refused = [_refusal(each) for each in error.errors(include_url=False)]
-        raise refused[0] if len(refused) == 1 else ManyErrors(refused) from error
-
-
-def _refusal(found: ErrorDetails) -> RequestError:
-    named = flag(str(found["loc"][0])) if found["loc"] else "options"
-    what, fix = join_refusals([Refusal(found["type"], found.get("ctx", {}), found["input"])], named)
-    return RequestError(what, where="command line", fix=fix)
+    return check_options(options, type, given, where="command line", spell=flag)
 
 
 def flag(name: str) -> str:
-    """An option as it is written on a command line."""
-    return f"--{name.replace('_', '-')}"
+    """An option as it is written on a command line; a name that Python keeps for itself has a `_` at its end there: `class_`."""
+    return f"--{name.rstrip('_').replace('_', '-')}"

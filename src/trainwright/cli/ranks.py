@@ -18,15 +18,18 @@ if TYPE_CHECKING:
     from trainwright.systems.run_config import Config
 
 FLAGS: dict[str, dict[str, Any]] = {
-    "--devices": {"metavar": "N", "help": "train with N processes of this machine, one per GPU where there are any; auto: as many as GPUs"},
+    "--devices": {
+        "metavar": "N",
+        "help": "{does} with N processes of this machine, one per GPU where there are any; auto: as many as GPUs",
+    },
     "--local-rank": {"metavar": "N", "help": "which process of this machine this is, as old launchers say it; LOCAL_RANK says the same"},
 }
 
 
-def add_rank_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of a command that several processes can do together."""
+def add_rank_flags(parser: argparse.ArgumentParser, does: str = "train") -> None:
+    """Add the flags of a command that several processes can do together, which is to `does`."""
     for name, options in FLAGS.items():
-        parser.add_argument(name, **options)
+        parser.add_argument(name, **{**options, "help": options["help"].format(does=does)})
 
 
 def rank_settings(arguments: argparse.Namespace) -> list[Assignment]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 from trainwright.config.errors import ConfigError, did_you_mean
-from trainwright.config.part import KINDS, Part
+from trainwright.config.model import PartConfig
+from trainwright.config.part import KINDS, Part, load_named
 
 OPEN = tuple(each for each in KINDS if each != "part")
 """Kinds of which a domain brings parts; `part` holds those that a person registers."""
@@ -64,6 +65,15 @@ class SystemKind:
     """Whether its predictor writes something beside the files of the model where one is exported."""
     calibrate: str = ""
     """(run, configuration, data or None) → `Calibrating`; empty where such runs cannot be calibrated."""
+    sampling: str = ""
+    """The options that `sampling` of its predictor takes (a `PartConfig`): flags of `trainwright sample`, keywords of `run.sample`; empty
+    where its samples are made by `sample(n, generator)` of the system, which takes none."""
+
+    @property
+    def sampling_options(self) -> type[PartConfig] | None:
+        """The class of those options; None where there are none."""
+        found: type[PartConfig] | None = load_named(self.sampling) if self.sampling else None
+        return found
 
 
 class Claim(NamedTuple):

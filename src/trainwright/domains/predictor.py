@@ -16,9 +16,11 @@ from trainwright.domains.forms import Columns as Columns
 from trainwright.domains.forms import as_given
 
 if TYPE_CHECKING:
+    from trainwright.domains.sampling import Sampling
     from trainwright.explain.explanation import Explanation
     from trainwright.explain.study import Asked
     from trainwright.explain.subject import Subject
+    from trainwright.parallel.world import World
 
 Tensors = dict[str, Tensor]
 
@@ -100,6 +102,17 @@ class Predictor(ABC):
         what, why = "this model has no embeddings", "only a table's run has encoders"
         raise RequestError(what, where="--embeddings", why=why, fix="leave it out, or give what it embeds in its predict_step")
 
+    def sampling(self, options: Any, n: int, seed: int = 0) -> Sampling:
+        """`n` samples under options of its kind (`SystemKind.sampling`), not made yet; raises RequestError for what they cannot be made of.
+
+        All that can be wrong is told here, before anything is drawn or written.
+        """
+        raise RequestError("samples of this model take no options", where="sample", fix="leave them out")
+
+    def work_beside(self, world: World) -> None:
+        """Take the device of this process where several share the machine; before weights are loaded."""
+        del world
+
     def sample(self, n: int, seed: int = 0) -> Any:
         """`n` new things, as the system's `sample` gives them; raises RequestError for a model that makes none."""
         raise RequestError("this model makes no samples", where="sample", why="it answers rows", fix="trainwright predict RUN DATA")
@@ -109,7 +122,7 @@ class Predictor(ABC):
         return (0.0, 1.0), 0
 
     def use_weights(self, weights: str) -> None:
-        """Take other weights than those of the model: `averaged`, `raw`, `best` or `last` of a run, or a file, run or checkpoint."""
+        """Take other weights than those of the model, as `domains.chosen_weights` reads the words; before any are loaded."""
         raise RequestError("this model has its own weights alone", where=f"--weights {weights}", fix="leave it out")
 
     def explainable(self, data: Any, split: str, target: str, labelled: bool) -> Subject:

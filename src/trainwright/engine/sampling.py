@@ -113,7 +113,8 @@ class Sampler:
         session.clock.phase = before
 
     def _draw(self, session: Session) -> Any:
-        parts, step = session.parts, 0 if self.options.same_noise else session.step
+        parts, same = session.parts, self.options.same_noise
+        step = 0 if (parts.system.same_noise if same is None else same) else session.step
         within = parts.precision.evaluation()
         return draw_samples(parts.system, self.options.n, seed=parts.seed, step=step, device=parts.device, within=within)
 

@@ -17,8 +17,9 @@ class SamplingOptions(ConfigModel):
     """How often (`2 epochs`, `500 steps`, `10 min`, `0.1 run`)."""
     n: int = Field(default=16, ge=1)
     """How many each time."""
-    same_noise: bool = False
-    """Begin from the same noise each time, so that pictures of two steps can be compared; else from new noise."""
+    same_noise: bool | None = None
+    """Begin from the same noise each time, so that pictures of two steps can be compared, or from new noise; unless said, as the system
+    has it: diffusion begins from the same, others from new noise."""
 
     _every = field_validator("every")(above_zero)
 

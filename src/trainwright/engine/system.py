@@ -107,6 +107,8 @@ class System(nn.Module):
     """The values of pictures that `sample` gives which are black and white."""
     sample_rate: int = 0
     """Hz of the sounds that `sample` gives; 0 where it gives none."""
+    same_noise: bool = False
+    """Whether samples made while it trains begin from the same noise each time, where `trainer.sampling.same_noise` does not say."""
     instead_of_sampling: str = "write def sample(self, n, generator) in its class"
     """What a person who asks it for samples is told, where it makes none."""
     batch_transforms: BatchTransforms | None = None

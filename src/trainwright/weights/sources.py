@@ -14,7 +14,7 @@ from torch import Tensor
 from trainwright.checkpoint.manifest import MANIFEST, Damaged, read_manifest
 from trainwright.checkpoint.names import FOLDER, rank_of
 from trainwright.checkpoint.pointers import follow_pointer
-from trainwright.checkpoint.store import verify_checkpoint
+from trainwright.checkpoint.store import Checkpoint, verify_checkpoint
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.config.received import read_mapping, refuse_links
 from trainwright.config.trust import ask
@@ -27,8 +27,9 @@ from trainwright.weights.folders import architecture_in, weights_file_in
 from trainwright.weights.hubs import find_weights, hub_name
 from trainwright.weights.state_dicts import take_state_dict
 
-SYSTEM, AVERAGED, STATE = "system.safetensors", "evaluated.safetensors", "trainer.json"
-"""Files of a checkpoint: the weights as they are trained, those averaged ones that are evaluated instead, and everything else."""
+SYSTEM, AVERAGED, AVERAGES, STATE = "system.safetensors", "evaluated.safetensors", "averages.safetensors", "trainer.json"
+"""Files of a checkpoint: the weights as they are trained, those averaged ones that are evaluated instead, the other averages, and
+everything else."""
 SUBMODULE = re.compile(r"\w+(\.\w+)*")
 FRAGMENT = re.compile(r"sha256=([0-9a-fA-F]{64})(?::(\w+(?:\.\w+)*))?")
 
@@ -184,13 +185,18 @@ def _from_folder(path: Path, place: str, averaged: bool, state_dict: str) -> Wei
         raise ConfigError(what, where=place, fix=f"what can be read: {READ}; of a hub: timm/NAME, hf/ORG/NAME") from error
 
 
-def _from_checkpoint(folder: Path, averaged: bool) -> Weights:
+def open_checkpoint(folder: Path) -> Checkpoint:
+    """The checkpoint in a folder, every file of it found whole; raises RunError for a damaged one."""
     refuse_links(folder, FOLDERS)
     try:
-        checkpoint = verify_checkpoint(folder)
+        return verify_checkpoint(folder)
     except Damaged as damage:
         fix = "use another checkpoint of the run, or restore it from a copy"
         raise RunError("this checkpoint is damaged", where=str(folder), why=str(damage), fix=fix) from damage
+
+
+def _from_checkpoint(folder: Path, averaged: bool) -> Weights:
+    checkpoint = open_checkpoint(folder)
     if not checkpoint.has(SYSTEM):
         raise RunError("this checkpoint holds no weights", where=str(folder), why=f"it has no {SYSTEM}", fix="use another one")
     tensors, notes = dict(checkpoint.tensors(SYSTEM)), []

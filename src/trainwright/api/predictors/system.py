@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -30,22 +29,23 @@ from trainwright.config.received import damage
 from trainwright.config.trust import as_received, consents, trusting
 from trainwright.data.forms import rows_from
 from trainwright.data.rows import Rows, TensorRows, as_blocks
+from trainwright.domains.chosen_weights import ChosenWeights, choose_weights
 from trainwright.domains.place import Place, find_place, require_config
 from trainwright.domains.predictor import Field, Predictor, Tensors
 from trainwright.engine.adapted import as_system
+from trainwright.engine.device import find_device
 from trainwright.engine.outputs import in_float32
 from trainwright.engine.sampling import sample_form
 from trainwright.explain.explanation import Explanation
 from trainwright.explain.study import Asked
 from trainwright.files.text import read_json
 from trainwright.metrics.whole import join_outputs
+from trainwright.parallel.world import World
 from trainwright.systems.base import build_system
 from trainwright.systems.facts import Facts
 from trainwright.systems.plain import PlainSystem
 from trainwright.systems.run_config import Config, check_config, read_config, takes_columns
 from trainwright.systems.trial import call_own_code
-from trainwright.weights.loading import load_weights
-from trainwright.weights.sources import has_averages
 
 FAILS = (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError)
 """What a person's step may raise over rows that it was not written for."""
@@ -95,7 +95,7 @@ class SystemPredictor(Predictor):
         self.by_place = place is not None and recorded_by_place(place.model)
         self.read_last: Rows | None = None
         self.trusts = consents()
-        self.averaged, self.chosen = True, False
+        self.chosen: ChosenWeights | None = None
         self.reads = config.model_dump(mode="json")
 
     @property
@@ -183,17 +183,13 @@ class SystemPredictor(Predictor):
         return form.range, form.rate
 
     def use_weights(self, weights: str) -> None:
-        """Take other weights, before any are loaded: of the run's checkpoints by name, or of a file, run or checkpoint."""
-        self.chosen, self.averaged = True, weights != "raw"
-        named = {"averaged": "last", "raw": "last", "best": "best", "last": "last"}
-        if os.sep not in weights and weights not in named and not os.path.exists(weights):
-            what, fix = f"there are no weights '{weights}'", f"{did_you_mean(weights, named)}; or name a file, a run or a checkpoint"
-            raise RequestError(what, where=f"--weights {weights}", fix=fix)
-        checkpoint = None if self.place is None or weights not in named else self.place.path / "checkpoints" / named[weights]
-        self.weights = weights if checkpoint is None else str(checkpoint)
-        if weights == "averaged" and not has_averages(self.weights):
-            fix = "leave --weights out; averages are kept where trainer.ema asked for them"
-            raise RequestError("the last checkpoint of this run has no averaged weights", where=self.weights, fix=fix)
+        """Take other weights, before any are loaded: see `choose_weights`."""
+        self.chosen = choose_weights(weights, self.place, self.config.trainer.ema)
+        self.weights = self.chosen.source
+
+    def work_beside(self, world: World) -> None:
+        """Take the device of this process."""
+        self.trainer.device = find_device(self.config.run.device, world)
 
     @_as_its_files_may
     def explainable(self, data: Any, split: str, target: str, labelled: bool) -> SystemSubject:
@@ -269,7 +265,7 @@ class SystemPredictor(Predictor):
         if isinstance(system, LightningSystem):
             system.positional = system.positional or self.by_place
             remember(system.model, self._read_kept())
-        report = load_weights(plain_module(system), self.weights, averaged=self.averaged)
+        report = (self.chosen or ChosenWeights(self.weights)).load(plain_module(system))
         known = None if self.chosen else _position_of(self.place, self.weights)
         place = known or {"step": report.step or 0, "epoch": report.epoch or 0}
         self.trainer.position = (int(place["step"]), int(place["epoch"]))
