@@ -96,7 +96,15 @@ class PainterPredictor(SystemPredictor):
 def open_painter(place, settings=(), *, model=None, loss=None):
     return PainterPredictor(read_config(place.config, list(settings)), weights_in(place), place=place, received=place.received)
 """
-TRAIN = ["train", "system=painter", "data.type=./painting/system.py:rows", "trainer.max_epochs=4", "trainer.batch_size=10", "trainer.ema=[0.9, 0.5]"]
+TRAIN = [
+    "train",
+    "system=painter",
+    "evaluation.report=false",
+    "data.type=./painting/system.py:rows",
+    "trainer.max_epochs=4",
+    "trainer.batch_size=10",
+    "trainer.ema=[0.9, 0.5]",
+]
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +121,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.syspath_prepend(str(made))
         patch.chdir(made)
         domains.forget()
-        assert main([*TRAIN, "run.dir=runs/painter", "evaluation.report=false"]) == 0
+        assert main([*TRAIN, "run.dir=runs/painter"]) == 0
         yield made
     domains.forget()
 
