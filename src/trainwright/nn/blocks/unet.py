@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
-from jaxtyping import Float, Real
+from jaxtyping import Bool, Float, Real
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -23,7 +23,9 @@ from trainwright.nn.blocks.unet_options import UNetOptions
 FOURIER_SCALE = 16.0
 """Standard deviation of the frequencies of a level of noise (Song et al. 2021, NCSN++)."""
 MakeBlock = Callable[[int, int], UNetBlock]
-MakeAttention = Callable[[int], MapAttention]
+MakeAttention = Callable[[list[int]], tuple[nn.ModuleList, nn.ModuleList]]
+Context = tuple[Tensor | None, Tensor | None]
+"""Tokens that are attended to, and which of them may be."""
 
 
 class UNet(nn.Module):
@@ -49,12 +51,13 @@ class UNet(nn.Module):
         conditioning: str = "scale_shift",
         groups: int = 32,
         dropout: float = 0.0,
+        context_width: int = 0,
     ) -> None:
         super().__init__()
         embedding = 4 * width if time != "none" or condition else 0
         block = partial(UNetBlock, embedding=embedding, dims=dims, conditioning=conditioning, groups=groups, dropout=dropout)
-        attend = partial(MapAttention, heads=heads, groups=groups)
-        levels = [(width * each, attend if level in attention else None) for level, each in enumerate(multipliers)]
+        attend = partial(make_attentions, heads=heads, groups=groups, context_width=context_width)
+        levels = [(width * each, attend if level in attention else no_attention) for level, each in enumerate(multipliers)]
         self.conv_in = convolution(dims, channels, width, 3)
         self.time_embedding = TimeEmbedding(width, embedding, time) if time != "none" else None
         self.condition_embedding = nn.Linear(condition, embedding) if condition else None
@@ -64,7 +67,7 @@ class UNet(nn.Module):
             self.down_blocks.append(DownLevel(before, after, depth, block, attending, smaller))
             skips += [after] * (depth + (smaller is not None))
             before = after
-        self.mid_block = Middle(before, block, attend if middle_attention else None)
+        self.mid_block = Middle(before, block, attend if middle_attention else no_attention)
         self.up_blocks = nn.ModuleList()
         for number, (after, attending) in reversed([*enumerate(levels)]):
             taken = [skips.pop() for _ in range(depth + 1)]
@@ -79,15 +82,18 @@ class UNet(nn.Module):
         x: Float[Tensor, "b c *space"],
         time: Real[Tensor, " b"] | Float[Tensor, "b v"] | None = None,
         condition: Float[Tensor, "b v"] | None = None,
+        context: Float[Tensor, "b k w"] | None = None,
+        context_keep: Bool[Tensor, "b k"] | None = None,
     ) -> Float[Tensor, "b o *space"]:
-        embedding = self._embed(time, condition)
+        """`context_keep` is true for tokens of the `context` that may be attended to."""
+        embedding, tokens = self._embed(time, condition), (context, context_keep)
         h = self.conv_in(x)
         skips = [h]
         for level in self.down_blocks:
-            h = level(h, embedding, skips)
-        h = self.mid_block(h, embedding)
+            h = level(h, embedding, tokens, skips)
+        h = self.mid_block(h, embedding, tokens)
         for level in self.up_blocks:
-            h = level(h, embedding, skips)
+            h = level(h, embedding, tokens, skips)
         return self.conv_out(functional.silu(self.conv_norm_out(h)))
 
     def _embed(self, time: Tensor | None, condition: Tensor | None) -> Tensor | None:
@@ -118,22 +124,41 @@ class TimeEmbedding(nn.Module):
         return self.linear_2(functional.silu(self.linear_1(waves.to(weight.dtype))))
 
 
-class DownLevel(nn.Module):
+def make_attentions(channels: Sequence[int], heads: int, groups: int, context_width: int) -> tuple[nn.ModuleList, nn.ModuleList]:
+    """Self-attention for maps of these channels, and after each, where there are tokens, attention to them."""
+    own = [MapAttention(each, heads, groups) for each in channels]
+    return nn.ModuleList(own), nn.ModuleList([MapAttention(each, heads, groups, context_width) for each in channels if context_width])
+
+
+def no_attention(channels: Sequence[int]) -> tuple[nn.ModuleList, nn.ModuleList]:
+    """None at all."""
+    return nn.ModuleList(), nn.ModuleList()
+
+
+class Level(nn.Module):
+    """Blocks of one size, with attention after each or without."""
+
+    attentions: nn.ModuleList
+    crosses: nn.ModuleList
+
+    def _attend(self, number: int, h: Tensor, tokens: Context) -> Tensor:
+        if self.attentions:
+            h = self.attentions[number](h)
+        return self.crosses[number](h, *tokens) if self.crosses else h
+
+
+class DownLevel(Level):
     """Blocks of one size, each result kept for the way up, then half the size."""
 
-    def __init__(
-        self, before: int, after: int, depth: int, block: MakeBlock, attention: MakeAttention | None, smaller: nn.Module | None
-    ) -> None:
+    def __init__(self, before: int, after: int, depth: int, block: MakeBlock, attention: MakeAttention, smaller: nn.Module | None) -> None:
         super().__init__()
         self.resnets = nn.ModuleList([block(after if number else before, after) for number in range(depth)])
-        self.attentions = nn.ModuleList([attention(after) for _ in range(depth)] if attention else [])
+        self.attentions, self.crosses = attention([after] * depth)
         self.downsamplers = nn.ModuleList([smaller] if smaller else [])
 
-    def forward(self, h: Tensor, embedding: Tensor | None, skips: list[Tensor]) -> Tensor:
+    def forward(self, h: Tensor, embedding: Tensor | None, tokens: Context, skips: list[Tensor]) -> Tensor:
         for number, block in enumerate(self.resnets):
-            h = block(h, embedding)
-            if self.attentions:
-                h = self.attentions[number](h)
+            h = self._attend(number, block(h, embedding), tokens)
             skips.append(h)
         for smaller in self.downsamplers:
             h = smaller(h)
@@ -141,37 +166,33 @@ class DownLevel(nn.Module):
         return h
 
 
-class Middle(nn.Module):
+class Middle(Level):
     """Two blocks at the bottom, with attention between them."""
 
-    def __init__(self, channels: int, block: MakeBlock, attention: MakeAttention | None) -> None:
+    def __init__(self, channels: int, block: MakeBlock, attention: MakeAttention) -> None:
         super().__init__()
         self.resnets = nn.ModuleList([block(channels, channels) for _ in range(2)])
-        self.attentions = nn.ModuleList([attention(channels)] if attention else [])
+        self.attentions, self.crosses = attention([channels])
 
-    def forward(self, h: Tensor, embedding: Tensor | None) -> Tensor:
-        h = self.resnets[0](h, embedding)
-        for attention in self.attentions:
-            h = attention(h)
+    def forward(self, h: Tensor, embedding: Tensor | None, tokens: Context) -> Tensor:
+        h = self._attend(0, self.resnets[0](h, embedding), tokens)
         return self.resnets[1](h, embedding)
 
 
-class UpLevel(nn.Module):
+class UpLevel(Level):
     """Blocks of one size, each given a result of the way down beside what is there, then the size of the level above."""
 
     def __init__(
-        self, before: int, skips: list[int], after: int, block: MakeBlock, attention: MakeAttention | None, larger: nn.Module | None
+        self, before: int, skips: list[int], after: int, block: MakeBlock, attention: MakeAttention, larger: nn.Module | None
     ) -> None:
         super().__init__()
         self.resnets = nn.ModuleList([block((after if number else before) + skip, after) for number, skip in enumerate(skips)])
-        self.attentions = nn.ModuleList([attention(after) for _ in skips] if attention else [])
+        self.attentions, self.crosses = attention([after] * len(skips))
         self.upsamplers = nn.ModuleList([larger] if larger else [])
 
-    def forward(self, h: Tensor, embedding: Tensor | None, skips: list[Tensor]) -> Tensor:
+    def forward(self, h: Tensor, embedding: Tensor | None, tokens: Context, skips: list[Tensor]) -> Tensor:
         for number, block in enumerate(self.resnets):
-            h = block(torch.cat([h, skips.pop()], dim=1), embedding)
-            if self.attentions:
-                h = self.attentions[number](h)
+            h = self._attend(number, block(torch.cat([h, skips.pop()], dim=1), embedding), tokens)
         for larger in self.upsamplers:
             h = larger(h, skips[-1].shape[2:])
         return h

@@ -43,7 +43,7 @@ class UNetBlockOptions(PartConfig):
 
 
 class MapAttentionOptions(PartConfig):
-    """Self-attention between all positions of a map, with a group norm before it and a shortcut around it (Ho et al. 2020)."""
+    """Attention of all positions of a map, to each other or to tokens, behind a group norm and with a shortcut (Ho et al. 2020)."""
 
     type: str = "map_attention"
     channels: int = Field(ge=1)
@@ -52,6 +52,8 @@ class MapAttentionOptions(PartConfig):
     """Heads; they divide the channels."""
     groups: int = Field(default=32, ge=1)
     """Groups of the norm; they divide the channels."""
+    context_width: int = Field(default=0, ge=0)
+    """Numbers of a token of the `context` that is attended to; 0: positions attend to each other."""
 
     @model_validator(mode="after")
     def _fits(self) -> Any:
@@ -92,6 +94,8 @@ class UNetOptions(PartConfig):
     """Groups of the norms; they divide the channels of every level."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of activations zeroed in training, before the second convolution of each block."""
+    context_width: int = Field(default=0, ge=0)
+    """Numbers of a token of the `context`, such as a text, that is attended to after each self-attention; 0 for none."""
 
     @model_validator(mode="after")
     def _fits(self) -> Any:
