@@ -31,14 +31,22 @@ def choose_backbone(options: PartConfig, shape: BackboneShape) -> PartConfig:
 
 
 def settle_unet(options: UNetBackboneOptions, shape: BackboneShape) -> UNetBackboneOptions:
-    """The options of a U-Net with as many levels as the size allows, and attention where there are few positions."""
+    """The options of a U-Net with its levels and those of attention."""
+    return options.model_copy(update={"multipliers": multipliers_of(options, shape), "attention": attention_of(options, shape)})
+
+
+def multipliers_of(options: UNetBackboneOptions, shape: BackboneShape) -> list[int]:
+    """Channels of the levels of a U-Net, of which there are as many as the size allows unless they were given."""
     refuse_vectors("unet", shape)
-    multipliers, attention = options.multipliers, options.attention
-    if multipliers == "auto":
-        multipliers = [1, *[2] * (levels_of(shape.size) - 1)]
-    if attention == "auto":
-        attention = [level for level in range(len(multipliers)) if positions_at(shape.size, level) <= FEW_POSITIONS]
-    return options.model_copy(update={"multipliers": multipliers, "attention": attention})
+    return [1, *[2] * (levels_of(shape.size) - 1)] if options.multipliers == "auto" else options.multipliers
+
+
+def attention_of(options: UNetBackboneOptions, shape: BackboneShape) -> list[int]:
+    """Levels with attention: those of few positions unless they were given."""
+    if options.attention != "auto":
+        return options.attention
+    levels = range(len(multipliers_of(options, shape)))
+    return [level for level in levels if positions_at(shape.size, level) <= FEW_POSITIONS]
 
 
 def levels_of(size: tuple[int, ...]) -> int:

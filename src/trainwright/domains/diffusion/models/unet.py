@@ -7,7 +7,7 @@ import math
 from torch import Tensor
 
 from trainwright.domains.diffusion.models.base import Backbone
-from trainwright.domains.diffusion.models.choosing import settle_unet
+from trainwright.domains.diffusion.models.choosing import attention_of, multipliers_of
 from trainwright.domains.diffusion.models.options import UNetBackboneOptions
 from trainwright.domains.diffusion.models.shape import BackboneShape
 from trainwright.nn.blocks.unet import UNet
@@ -21,15 +21,14 @@ class UNetBackbone(Backbone):
 
     def __init__(self, options: UNetBackboneOptions, shape: BackboneShape) -> None:
         super().__init__(shape, options.condition_width)
-        options = settle_unet(options, shape)
         self.unet = UNet(
             shape.channels + shape.concat,
             shape.channels + shape.variance,
             dims=len(shape.size),
             width=options.width,
-            multipliers=options.multipliers,
+            multipliers=multipliers_of(options, shape),
             depth=options.depth,
-            attention=options.attention,
+            attention=attention_of(options, shape),
             middle_attention=options.middle_attention,
             heads=options.heads,
             condition=options.condition_width,
