@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -184,7 +184,7 @@ class CompVisDenoiser(DiscreteEpsDDPMDenoiser):
         super().__init__(model.to(device), model.alphas_cumprod, quantize)
 
     def get_eps(self, x: Tensor, t: Tensor, **conditions: Any) -> Any:
-        return self.inner_model.apply_model(x, t, **conditions)
+        return cast(Any, self.inner_model).apply_model(x, t, **conditions)
 
 
 class CompVisVDenoiser(DiscreteVDDPMDenoiser):
@@ -194,7 +194,7 @@ class CompVisVDenoiser(DiscreteVDDPMDenoiser):
         super().__init__(model.to(device), model.alphas_cumprod, quantize)
 
     def get_eps(self, x: Tensor, t: Tensor, **conditions: Any) -> Any:
-        return self.inner_model.apply_model(x, t, **conditions)
+        return cast(Any, self.inner_model).apply_model(x, t, **conditions)
 
 
 OF_PREDICTION: dict[str, type[DiscreteDenoiser]] = {
