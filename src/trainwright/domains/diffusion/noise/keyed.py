@@ -1,0 +1,121 @@
+"""Random numbers that are a pure function of a row's key and a place in the row, whatever the batch, process or device.
+
+A counter-based generator (Salmon, Moraes, Dror and Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3"): every word is a hash of key
+and place. Both are spread over 64 bits, brought together by exclusive or, and mixed by two rounds of `mixLea64` (Steele and Vigna 2021).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from trainwright.data.counters import GAMMA, fold
+
+HALF_BITS = 0xFFFF_FFFF
+WORDS_AT_ONCE = 1 << 15
+"""Words of a piece on a CPU: what is made of them stays in its cache, which takes half the time of all at once."""
+
+
+def signed(word: int) -> int:
+    """An unsigned word of 64 bits as the int64 of the same bits."""
+    return word - (1 << 64) if word >> 63 else word
+
+
+STEP = signed(GAMMA)
+STAFFORD = signed(0xBF58_476D_1CE4_E5B9), signed(0x94D0_49BB_1331_11EB)
+LEA = signed(0xDABA_0B6E_B093_22E3)
+
+
+def shifted(words: Tensor, bits: int) -> Tensor:
+    """`words` of 64 bits shifted right with zeros from the left, where int64 would bring copies of the sign."""
+    return (words >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def mixed(words: Tensor) -> Tensor:
+    """SplitMix64's finalizer of every int64, as `data.counters.mix`."""
+    words = (words ^ shifted(words, 30)) * STAFFORD[0]
+    words = (words ^ shifted(words, 27)) * STAFFORD[1]
+    return words ^ shifted(words, 31)
+
+
+def row_keys(seed: int, purpose: str, *counters: int, rows: Tensor | range) -> Tensor:
+    """The keys (b,) int64 of rows numbered `rows`, an int64 tensor on any device or a range: `fold(seed, purpose, *counters, row)` each.
+
+    For training a row is its place in the whole step, over ranks and micro-batches; for sampling the number of the sample.
+    """
+    numbers = torch.arange(rows.start, rows.stop, rows.step) if isinstance(rows, range) else rows
+    return mixed((numbers + 1) * STEP + signed(fold(seed, purpose, *counters)))
+
+
+def normal_by_key(
+    keys: Tensor, shape: Sequence[int], *, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Standard normal numbers (b, *shape), row k a function of the int64 `keys[k]` and `shape` alone, on the device of `keys` unless given.
+
+    By Box and Muller 1958 from 32 bits each: at most 6.7 from 0. Types give the same numbers to rounding, devices too.
+    """
+    size = math.prod(shape)
+    numbers = torch.empty(len(keys), (size + 1) // 2 * 2, device=device or keys.device, dtype=computed_in(dtype))
+    for part, words in word_pieces(keys.to(numbers.device), numbers.shape[1] // 2):
+        box_muller(words.view(torch.int32).to(numbers.dtype), numbers[part])
+    return numbers[:, :size].reshape(len(keys), *shape).to(dtype)
+
+
+def uniform_by_key(
+    keys: Tensor, shape: Sequence[int] = (), *, device: torch.device | str | None = None, dtype: torch.dtype = torch.float64
+) -> Tensor:
+    """Uniform numbers (b, *shape) in (0, 1), never 0 and never 1, row k a function of the int64 `keys[k]` alone; float64 has 52 bits.
+
+    A longer row begins with the numbers of a shorter one.
+    """
+    size, made = math.prod(shape), computed_in(dtype)
+    bits = 52 if made == torch.float64 else 23  # with the half that is added they fill the mantissa
+    numbers = torch.empty(len(keys), size, device=device or keys.device, dtype=made)
+    for part, words in word_pieces(keys.to(numbers.device), size):
+        numbers[part] = (shifted(words, 64 - bits).to(made) + 0.5) * 2.0**-bits
+    return numbers.reshape(len(keys), *shape).to(dtype)
+
+
+def computed_in(dtype: torch.dtype) -> torch.dtype:
+    """The type numbers are made in before they are cast: float64 for itself, float32 for all others."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def box_muller(halves: Tensor, out: Tensor) -> None:
+    """Write standard normal numbers into `out` (b, 2m) from as many whole numbers of 32 bits, overwritten: m radii and m angles a row."""
+    half = halves.shape[1] // 2
+    radius, angle = halves[:, :half], halves[:, half:].mul_(math.pi * 2.0**-31)
+    radius.add_(0.5).abs_().mul_(2.0**-31).log_().mul_(-2).sqrt_()
+    torch.mul(angle.cos(), radius, out=out[:, :half])
+    torch.mul(angle.sin_(), radius, out=out[:, half:])
+
+
+def word_pieces(keys: Tensor, count: int) -> Iterator[tuple[slice, Tensor]]:
+    """The first `count` words of each key's row, int64, with the slice of rows they are of: all at once, on a CPU in pieces."""
+    if not len(keys) or not count:
+        return
+    places, heads = places_of(count, keys.device), (keys * STEP)[:, None]
+    fold_halves(heads)
+    rows = max(WORDS_AT_ONCE // count, 1) if keys.device.type == "cpu" else len(keys)
+    for start in range(0, len(keys), rows):
+        part = slice(start, start + rows)
+        words = places ^ heads[part]
+        for _ in range(2):
+            fold_halves(words.mul_(LEA))
+        yield part, words
+
+
+def fold_halves(words: Tensor) -> None:
+    """Fold the upper half of every word into its lower half, in place."""
+    words.bitwise_xor_((words >> 32).bitwise_and_(HALF_BITS))
+
+
+@lru_cache(maxsize=8)
+def places_of(count: int, device: torch.device) -> Tensor:
+    """The mixed numbers of the places 1 to `count` of a row (count,) int64, kept since every row and call begins from them."""
+    with torch.inference_mode(False):
+        return mixed(torch.arange(1, count + 1, device=device) * STEP)
