@@ -47,6 +47,8 @@ class ColumnKind:
     """What is measured of it as a target; the first sums it up."""
     monitor: str = ""
     """The metric that picks the best checkpoint; the first one unless given."""
+    made_with: Mapping[str, Any] = field(default_factory=dict)
+    """Options that it has where more like it are to be made, unless the configuration says otherwise: `{"normalize": "inception"}`."""
     baselines: tuple[Chosen, ...] = ()
     """As an input: simple models that are measured beside the network too, where `evaluation.baselines` names none."""
 

@@ -15,7 +15,7 @@ from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError, di
 from trainwright.config.part import KINDS, Part, load_named
 
 GROUP = "trainwright.domains"
-HOUSE = {name: f"trainwright.domains.{name}:DOMAIN" for name in ("tables", "signals", "images")}
+HOUSE = {name: f"trainwright.domains.{name}:DOMAIN" for name in ("tables", "signals", "images", "diffusion")}
 """Trainwright's own domains and where they are."""
 OURS = "trainwright"
 

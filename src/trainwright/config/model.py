@@ -107,6 +107,8 @@ class PartConfig(ConfigModel):
     """Whether what was written is kept beside the options, as `WRITTEN`, for mistakes that are found when the part runs."""
     takes_columns: ClassVar[bool] = False
     """Whether a system with these options is trained on columns with types; every other is trained on splits."""
+    predicts_columns: ClassVar[bool] = False
+    """Whether it predicts some of them from others: what is measured of it is of targets, and its options stand at the top of a file."""
 
     type: str
 

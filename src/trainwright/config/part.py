@@ -30,6 +30,12 @@ KINDS: dict[str, str] = {
     "system": "trainwright.systems",
     "model": "trainwright.tools.graph",
     "dataset": "trainwright.data.datasets",
+    "sampler": "trainwright.domains.diffusion.samplers",
+    "sigma_schedule": "trainwright.domains.diffusion.schedules",
+    "noise_density": "trainwright.domains.diffusion.densities",
+    "loss_weighting": "trainwright.domains.diffusion.weightings",
+    "denoiser": "trainwright.domains.diffusion.denoisers",
+    "backbone": "trainwright.domains.diffusion.models",
     "transform": "trainwright.data.transforms",
     "part": "trainwright.config.own_parts",
 }

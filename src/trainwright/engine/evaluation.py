@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("trainwright.engine")
 
-Step = Callable[[Batch], dict[str, Tensor]]
+Step = Callable[[Batch, int], Any]
+"""What a system gives for a batch whose first row stands at this place of the split."""
 TakeIn = Callable[[dict[str, Tensor], Batch], None]
 """What is done with the outputs of a batch."""
 ALONE = Turns()
@@ -183,7 +184,7 @@ def walk_split(
             take_in,
             batch_size=parts.evaluation_batch_size,
             device=parts.device,
-            step=step_of(system, split, context),
+            step=step_of(system, split, context, len(rows)),
             interrupts=parts.interrupts,
             before=[lambda batch, _: system.begin_batch(batch), *(_of(session, hook) for hook in hooks.batch_start)],
             after=[*hears, *(_of(session, hook) for hook in hooks.batch_end)],
@@ -192,12 +193,18 @@ def walk_split(
         )
 
 
-def step_of(system: System, split: str, context: StepContext) -> Step:
-    """What is called for every batch of a split."""
+def step_of(system: System, split: str, context: StepContext, rows: int) -> Step:
+    """What is called for every batch of a split of so many rows."""
     if split == "predict":
-        return system.predict_step
-    step = {"validation": system.validation_step, "test": system.test_step}[split]
-    return lambda batch: step(batch, context)
+        return lambda batch, _: system.predict_step(batch)
+    step = {"validation": system.validation_step, "test": system.test_step, "": system.evaluation_step}[split]
+    context.rows = rows
+
+    def at_place(batch: Batch, first: int) -> Any:
+        context.first = first
+        return step(batch, context)
+
+    return at_place
 
 
 def predictions(session: Session, rows: Rows) -> dict[str, Tensor]:
@@ -281,8 +288,8 @@ def walk(
     `turns`: which batches are measured here; `end_round` is called when every process has measured one. Raises EvaluationInterrupted
     between two batches, or while one is waited for, once `interrupts` heard a signal.
     """
-    context = StepContext(0, 0, 0.0, device_generator(device))
-    step = step or (lambda batch: system.evaluation_step(batch, context))
+    context = StepContext(0, 0, 0.0, device_generator(device), rows=len(rows))
+    step = step or step_of(system, "", context, len(rows))
     size = unit = 1 if rows.batched else batch_size
     if rows.batched:
         rows.begin_epoch(0, 0)
@@ -300,7 +307,7 @@ def walk(
                 for hook in before if counts else ():
                     hook(batch, index)
                 try:
-                    outputs = as_outputs(step(batch), batch)
+                    outputs = as_outputs(step(batch, start), batch)
                 except (RuntimeError, MemoryError) as error:
                     if not out_of_memory(error) or size == 1:
                         raise

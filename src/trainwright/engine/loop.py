@@ -190,6 +190,7 @@ def gradient(session: Session, batch: Batch, share: Share, context: StepContext)
     pieces = list(in_micro_batches(batch, share, size))
     for piece in pieces:
         loss = None
+        context.first, context.rows = piece.first, rows
         if piece.first:
             parts.seeds.step(batch_number, piece.first)
         if piece.counts or strategy.moves_together:

@@ -26,6 +26,7 @@ def manual_step(session: Session, batch: Batch, share: Share, context: StepConte
     """
     session.parts.saver.wait_for_snapshot()
     session.parts.rates.apply(session.step)
+    context.first, context.rows = share.first, share.rows
     if share.size > 1:
         batch, session.parts.strategy.weight = own_rows(batch, share)
         if share.first:

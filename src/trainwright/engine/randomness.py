@@ -28,8 +28,12 @@ class StepSeeds:
 
         What is drawn follows from the rows, so that it is the same whichever process draws it.
         """
-        key = fold_in(self._keys["step"], batch_number)
+        key = self.key_of(batch_number)
         self._seed(fold_in(key, first) if first else key)
+
+    def key_of(self, batch_number: int) -> int:
+        """The key of a training step, from which what is drawn for its rows follows."""
+        return fold_in(self._keys["step"], batch_number)
 
     def transforms(self, epoch: int, batch_number: int, piece: int = 0) -> Callable[[str], None]:
         """Seeds for the transform at a place, on a whole batch, or on a piece of a step that came as a batch of its own."""

@@ -67,7 +67,7 @@ class Session:
         """Where the run is, with the generators seeded for this batch."""
         position, seeds = self.position, self.parts.seeds
         seeds.step(position.batches_seen)
-        return StepContext(position.step, position.epoch, position.progress, seeds.generator)
+        return StepContext(position.step, position.epoch, position.progress, seeds.generator, seeds.key_of(position.batches_seen))
 
     # what they read
 

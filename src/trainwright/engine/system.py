@@ -68,6 +68,12 @@ class StepContext:
     """Share of the run already done, 0 to 1 (0 while the length is not known)."""
     generator: torch.Generator
     """The device's default generator, seeded from (seed, step): drawing from it needs no state to be saved."""
+    key: int = 0
+    """What follows from (seed, step) alone: with the place of a row, what is drawn for the row whatever pieces the step is made of."""
+    first: int = 0
+    """The place of the first of these rows within the step, over all micro-batches and ranks; in an evaluation, within the split."""
+    rows: int = 0
+    """How many rows the step has, over all micro-batches and ranks; in an evaluation, the split."""
 
     def __getattr__(self, name: str) -> Any:
         return find_renamed(self, name, ON_CONTEXT)

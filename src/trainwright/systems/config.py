@@ -38,7 +38,7 @@ class SupervisedConfig(ConfigModel):
     model_config = {"validate_default": True}
 
 
-def _as_list(value: Any) -> Any:
+def as_list(value: Any) -> Any:
     """One name as a list of it."""
     return [value] if isinstance(value, str) else value
 
@@ -48,9 +48,10 @@ class SupervisedOptions(PartConfig):
 
     other_words: ClassVar[dict[str, str]] = {"target": "targets"}
     takes_columns: ClassVar[bool] = True
+    predicts_columns: ClassVar[bool] = True
 
     type: str = "supervised"
-    targets: Annotated[list[str], BeforeValidator(_as_list, json_schema_input_type=list[str] | str)] = []
+    targets: Annotated[list[str], BeforeValidator(as_list, json_schema_input_type=list[str] | str)] = []
     """Columns to predict, or one; `--target a,b` on the command line. Built-in sets know their own."""
     inputs: list[str] | str = "auto"
     """Columns to predict from; `auto` takes every usable column that is not a target."""

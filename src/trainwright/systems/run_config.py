@@ -94,10 +94,19 @@ COLUMNS = "columns"
 
 def takes_columns(system: Any) -> bool:
     """Whether a system, as options or as it is written, is trained on columns with types; one that cannot be told is not."""
+    return _is_marked(system, "takes_columns")
+
+
+def predicts_columns(system: Any) -> bool:
+    """Whether it predicts some columns from others, as the supervised system does."""
+    return _is_marked(system, "predicts_columns")
+
+
+def _is_marked(system: Any, mark: str) -> bool:
     name = system.get("type", DEFAULT_SYSTEM) if isinstance(system, Mapping) else getattr(system, "type", system)
     name = DEFAULT_SYSTEM if name is None else name
     known = parts("system")
-    return isinstance(name, str) and name in known and known[name].config.takes_columns
+    return isinstance(name, str) and name in known and bool(getattr(known[name].config, mark))
 
 
 if TYPE_CHECKING:
@@ -129,7 +138,8 @@ class Config(ConfigModel):
     arguments: list[str] = []
     """The words that the parser reads; unknown flags of the command line come here by themselves."""
     system: choice("system") = Field(default="supervised", validate_default=True)  # type: ignore[valid-type]
-    """What is trained: `supervised` (columns), `plain` (a model and a loss), `./my_system.py:MySystem`, or `base:mixin1,mixin2`."""
+    """What is trained: `supervised` (columns), `diffusion` (more like those of a column), `plain` (a model and a loss),
+    `./my_system.py:MySystem`, or `base:mixin1,mixin2`."""
     data: Data = Field(default=None, validate_default=True)
     """The data: a source of columns, or a registered kind, or a class or function at a path that gives the splits."""
     trainer: TrainerConfig = TrainerConfig()
@@ -146,7 +156,7 @@ class Config(ConfigModel):
         """What is measured after training follows from the system."""
         if name != "evaluation":
             return None
-        return EvaluationConfig if takes_columns(values.get("system") if isinstance(values, Mapping) else None) else EvaluationOptions
+        return EvaluationConfig if predicts_columns(values.get("system") if isinstance(values, Mapping) else None) else EvaluationOptions
 
     @model_validator(mode="before")
     @classmethod
@@ -171,14 +181,14 @@ class Config(ConfigModel):
     @field_validator("evaluation", mode="before")
     @classmethod
     def _measures_what_the_system_has(cls, value: Any, info: ValidationInfo) -> Any:
-        kind = EvaluationConfig if takes_columns(info.data.get("system")) else EvaluationOptions  # what cannot be told apart passes
+        kind = EvaluationConfig if predicts_columns(info.data.get("system")) else EvaluationOptions  # what cannot be told apart passes
         return kind.model_validate(value) if isinstance(value, dict) else value
 
     @model_serializer(mode="wrap")
     def _as_it_is_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """With the options of a supervised system at the top, where people write them."""
         written = handler(self)
-        if not takes_columns(self.system):
+        if not predicts_columns(self.system):
             return written
         unsaid = [name for name in ("loss", "metrics") if not getattr(self.system, name, True)]
         options = {name: each for name, each in written.pop("system", {}).items() if name not in ("type", *unsaid)}
@@ -188,7 +198,7 @@ class Config(ConfigModel):
 
 
 def _as_columns(value: Any) -> Any:
-    """The data of a supervised system with their type; refuses what gives no columns."""
+    """The data of a system of columns with their type; refuses what gives no columns."""
     if value is None:
         raise PydanticCustomError("missing", "{what}", {"what": "data is missing"})
     if isinstance(value, dict) and "type" not in value:
@@ -201,7 +211,7 @@ def _as_columns(value: Any) -> Any:
         raise as_refusal(
             ConfigError(f"there is no source '{name}'", why="data.type names what reads the data", fix=did_you_mean(name, sources))
         )
-    what = f"'{name}' does not give columns with types, which a supervised system is trained on"
+    what = f"'{name}' does not give columns with types, which this system is trained on"
     fix = f"name the rows: `data: {{source: {name if isinstance(value, str) else 'titanic.csv'}}}`; or the system that these data are for"
     raise as_refusal(ConfigError(what, fix=fix))
 

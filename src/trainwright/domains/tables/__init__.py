@@ -13,6 +13,7 @@ _BCE, _ENCODERS, _HERE = "bce_with_logits", "trainwright.nn.encoders.auto", "tra
 COLUMNS = {
     "number": ColumnKind(
         encoder=f"{_ENCODERS}:for_numbers",
+        made_with={"scale": "standard"},
         missing="median",
         loss="mse",
         metrics=("r2", "rmse", "mae"),

@@ -91,7 +91,7 @@ def labelled_rows(system: SupervisedSystem, rows: Rows, batch_size: int) -> dict
             lambda outputs, _: pieces.append(outputs),
             batch_size=batch_size,
             device=device,
-            step=lambda batch: _read(system, batch),
+            step=lambda batch, _: _read(system, batch),
         )
     finally:
         system.scale_logits(kept)

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
-from pydantic import ValidationError
-
-from trainwright.config.choice import choice
-from trainwright.config.compose import compose
-from trainwright.config.errors import ConfigError, DataError, ManyErrors, RequestError, did_you_mean
-from trainwright.config.located import validate
-from trainwright.config.model import ConfigModel
-from trainwright.config.registry import check_target, options_class
+from trainwright.config.errors import ConfigError, DataError, RequestError, did_you_mean
+from trainwright.config.registry import check_target
 from trainwright.data.inference import Inferred
 from trainwright.data.profile import ColumnProfile
 from trainwright.data.splits import split_columns
+from trainwright.domains.column_options import column_options, quote_name, raise_all
 from trainwright.features import FeatureConfig
 from trainwright.systems.run_config import Config
 
@@ -99,14 +94,6 @@ def plan_columns(
     return planned
 
 
-def raise_all(errors: list[RequestError]) -> None:
-    """Raises the error, or all of them together when there are several."""
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        raise ManyErrors(errors)
-
-
 def check_names(config: Config, known: list[str], where: str, elsewhere: str = "") -> None:
     """Raises DataError or ManyErrors for options of columns that are not among the `known`."""
     inputs = config.system.inputs
@@ -131,36 +118,7 @@ def check_names(config: Config, known: list[str], where: str, elsewhere: str = "
 def _fix_of_name(name: str, section: str, known: list[str]) -> str:
     """The nearest names; for the beginning of a dotted name, how the command line names it whole."""
     dotted = next((each for each in known if each.startswith(f"{name}.")), "") if section == "columns" else ""
-    return _quote_name(dotted) if dotted else did_you_mean(name, known)
-
-
-def _quote_name(name: str) -> str:
-    """How the command line names a column that has dots."""
-    return f"for the column '{name}' write \"columns.'{name}'=…\" (in a file: '{name}' under `columns`)"
-
-
-def column_options(given: Any, found: Inferred, columns: list[str]) -> tuple[FeatureConfig, bool]:
-    """The options of a column, and whether its type was given rather than inferred."""
-    inferred = options_class("feature", found.type)
-    if given is None:
-        return cast(FeatureConfig, inferred.model_validate({"type": found.type})), False
-    if given.type != "auto":
-        return given, True
-    asked = given.model_dump(exclude_unset=True, exclude={"type"})
-    known = [name for name in inferred.model_fields if name != "type"]
-    unfit = [name for name in asked if name not in known and name not in inferred.other_words]
-    if unfit:
-        dotted = f"{found.name}.{unfit[0]}"
-        nearby = _quote_name(dotted) if dotted in columns else did_you_mean(unfit[0], known)
-        raise ConfigError(
-            f"column '{found.name}' was taken for {found.type}, which has no option '{unfit[0]}'",
-            why=found.why,
-            fix=f"{nearby}; or give its type: columns.{found.name}.type=…",
-        )
-    try:
-        return cast(FeatureConfig, inferred.model_validate({**asked, "type": found.type})), False
-    except ValidationError as error:
-        raise _refuse_column(asked, found) from error
+    return quote_name(dotted) if dotted else did_you_mean(name, known)
 
 
 def _as_target(config: Config, options: FeatureConfig) -> FeatureConfig:
@@ -180,25 +138,6 @@ def _as_input(config: Config, options: FeatureConfig) -> FeatureConfig:
     encoder = options.encoder or config.system.model.encoders.get(options.type)
     settle = getattr(encoder, "settle_column", None)
     return options if settle is None else settle(options)
-
-
-class _Columns(ConfigModel):
-    columns: dict[str, choice("feature")]  # type: ignore[valid-type]
-
-
-def _refuse_column(asked: dict[str, Any], found: Inferred) -> RequestError:
-    """What is wrong with the options of a column once its type is known, in the words for options of a file."""
-    taken = f"the column was taken for {found.type}: {found.why}"
-    try:
-        validate(_Columns, compose(_Columns, {"columns": {found.name: {**asked, "type": found.type}}}, environment={}))
-    except ManyErrors as many:
-        told = [ConfigError(each.what, why=f"{each.why}; {taken}" if each.why else taken, fix=each.fix) for each in many.errors]
-        return ManyErrors(list(told)) if len(told) > 1 else told[0]
-    return ConfigError(
-        f"the options of column '{found.name}' do not fit",
-        why=taken,
-        fix=f"leave columns.{found.name} out",
-    )
 
 
 def _role(config: Config, found: Inferred, options: FeatureConfig, targets: list[str], why: str) -> tuple[str, str]:

@@ -27,11 +27,11 @@ from trainwright.data.sources.opening import open_source
 from trainwright.data.splits.base import RowsToDivide, Split
 from trainwright.data.splits.dividing import make_split, with_files
 from trainwright.data.splits.files import refuse_lacking
+from trainwright.domains.declared import find_declared, refuse_untrainable, say_divided, take_declared
 from trainwright.domains.tables.assumptions import assume_of_order, assume_of_targets
 from trainwright.domains.tables.baseline_columns import check_baselines
 from trainwright.domains.tables.calibration import check_calibration
 from trainwright.domains.tables.columns import Column, check_names, plan_columns, targets_of
-from trainwright.domains.tables.declared import find_declared, refuse_untrainable, say_divided, take_declared
 from trainwright.domains.tables.derivations import leave_out_derivations
 from trainwright.domains.tables.encoders import check_members, check_one_hot
 from trainwright.domains.tables.measured_intervals import ensure_interval_column, interval_column

@@ -17,8 +17,8 @@ from trainwright.data.expressions.selected import SelectedSource
 from trainwright.data.inference import infer
 from trainwright.data.profile import profile
 from trainwright.data.source import Source
-from trainwright.domains.tables.columns import column_options
-from trainwright.domains.tables.declared import take_declared
+from trainwright.domains.column_options import column_options
+from trainwright.domains.declared import take_declared
 from trainwright.domains.tables.prepare import given_types, open_named
 from trainwright.features.base import one_array
 from trainwright.features.lazy import LazyFeature

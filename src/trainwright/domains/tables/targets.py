@@ -5,7 +5,8 @@ from __future__ import annotations
 from trainwright.config.errors import ConfigError, DataError, RequestError, did_you_mean
 from trainwright.config.registry import check_target, load, target_kind_of
 from trainwright.data.transforms import joins_rows
-from trainwright.domains.tables.columns import Column, raise_all
+from trainwright.domains.column_options import raise_all
+from trainwright.domains.tables.columns import Column
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.options import TargetConfig
 from trainwright.features.spec import TargetSpec

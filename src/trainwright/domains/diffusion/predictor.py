@@ -1,0 +1,119 @@
+"""A diffusion model that was trained: it makes samples, and measures how well it takes noise from rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from trainwright.config.errors import DataError, RequestError, RunError
+from trainwright.config.trust import as_received
+from trainwright.data.rows import Rows
+from trainwright.domains.diffusion.artifact import Artifact
+from trainwright.domains.diffusion.prepared import PreparedDiffusion
+from trainwright.domains.forms import as_rows
+from trainwright.domains.place import Place
+from trainwright.domains.predictor import Columns, Field, Predictor, Tensors
+from trainwright.engine.trainer import Trainer
+from trainwright.features.table_rows import table_rows
+from trainwright.runs.configured import with_config
+from trainwright.systems.run_config import Config, read_config
+
+NO_ANSWERS = "it makes new things, and answers no rows"
+
+
+class DiffusionPredictor(Predictor):
+    """Makes samples; rows of its own columns are measured by the loss."""
+
+    endings: ClassVar[tuple[str, ...]] = (".npy",)
+
+    def __init__(self, config: Config, artifact: Artifact, place: Place) -> None:
+        self.config, self.artifact, self.place = config, artifact, place
+        self.received = place.received
+        self.trainer = Trainer(config.trainer, seed=config.run.seed, device=config.run.device, history="none")
+        self.reads = config.model_dump(mode="json")
+
+    @property
+    def model(self) -> Any:
+        """The system, with its weights."""
+        return self.artifact.system
+
+    @property
+    def inputs(self) -> list[Field]:
+        """The columns that say which one is made, and those of which more are made."""
+        features = self.artifact.encoder.features
+        return [Field(name, each.kind, each.row_shape) for name, each in features.items()]
+
+    @property
+    def outputs(self) -> list[Field]:
+        """One sample."""
+        return [Field(self.artifact.made[0], "float32", self.artifact.system.layout.shape)]
+
+    def read(self, data: Any) -> Rows:
+        """Rows by the columns of training; raises DataError for columns that lack."""
+        encoder = self.artifact.encoder
+        encoded = encoder.encode(encoder.read(as_rows(data, set())), targets=bool(encoder.targets))
+        if not len(encoded.rows):
+            raise DataError("no row is left", where=str(data), why="every row lacks a value that is wanted", fix="give rows with values")
+        return table_rows(encoded, torch.arange(len(encoded.rows)).numpy())
+
+    def own_rows(self, split: str) -> Rows:
+        """The rows of a split, read again as the run's configuration says; raises RunError when the data changed or it is empty."""
+        if self.place.run is None:
+            fix = "name the rows, or the run itself"
+            raise RequestError("an exported model has no rows of its own", where=f"--split {split}", fix=fix)
+        run = with_config(self.place.path)
+        prepared = PreparedDiffusion(read_config(run.config))
+        prepared.refuse_other_data(run)
+        if split not in prepared.splits:
+            raise RunError(f"this run has no {split} rows", where=str(run.path), fix="see data.split of its config.yaml")
+        return prepared.splits[split]
+
+    def preprocess(self, rows: Any) -> Tensors:
+        """The blocks of rows as they come."""
+        read = self.read(rows)
+        return dict(read.take(torch.arange(len(read))))
+
+    def forward(self, tensors: Tensors) -> Tensors:
+        """Raises RequestError: nothing is predicted."""
+        raise RequestError("a diffusion model predicts nothing", where="predict", why=NO_ANSWERS, fix="trainwright sample RUN")
+
+    def postprocess(self, tensors: Tensors) -> Columns:
+        """What was made, as arrays."""
+        return {name: each.cpu().numpy() for name, each in tensors.items()}
+
+    def answer(self, rows: Any) -> Columns:
+        """Raises RequestError: nothing is predicted."""
+        raise RequestError("a diffusion model predicts nothing", where="predict", why=NO_ANSWERS, fix="trainwright sample RUN")
+
+    def measure(self, rows: Rows, split: str) -> dict[str, Any]:
+        """The mean loss of rows, under noise that is the same in every run."""
+        walk = self.trainer.validate if split == "validation" else self.trainer.test
+        return {"rows": len(rows), "metrics": {"": walk(self.artifact.system, rows)}}
+
+    def sample(self, n: int, seed: int = 0) -> Tensor:
+        """`n` samples in the units of the data: sample number k follows from (seed, k)."""
+        system = self.artifact.system.to(self.trainer.device)
+        with torch.no_grad():
+            return system.sample_numbered(0, n, seed).cpu()
+
+    def sample_form(self) -> tuple[tuple[float, float], int]:
+        """Pictures go from −1 to 1."""
+        return (-1.0, 1.0), 0
+
+    def about(self) -> dict[str, Any]:
+        """Where the weights are from."""
+        return {"weights": str(self.place.model)}
+
+
+@as_received
+def open_diffusion(place: Place, settings: Sequence[Any] = (), *, model: Any = None, loss: Any = None) -> DiffusionPredictor:
+    """The predictor of a run or an exported model. Raises RunError where there is no model yet."""
+    if model is not None or loss is not None:
+        raise RequestError("this run's files say what its model is", where="tw.load(model)", why=str(place.config), fix="leave it out")
+    artifact = Artifact.load(Path(place.model), place.received)
+    config = read_config(place.config, list(settings))
+    return DiffusionPredictor(config, artifact, place)

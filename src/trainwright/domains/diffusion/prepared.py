@@ -1,0 +1,218 @@
+"""A run of a diffusion model: rows of what is made, the system, and what is written of both."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainwright.config.clock import process_seconds
+from trainwright.config.errors import ConfigError, RunError
+from trainwright.data.expressions.selected import SelectedSource
+from trainwright.data.number_source import NumberSource
+from trainwright.data.rows import Rows
+from trainwright.data.source import Source
+from trainwright.domains.diffusion.artifact import Artifact
+from trainwright.domains.diffusion.data import Found, PreparedRows, look_at, open_columns, prepare_rows
+from trainwright.domains.diffusion.system import DiffusionSystem
+from trainwright.domains.diffusion.training import suggest_training
+from trainwright.domains.diffusion.transforms import transforms_of
+from trainwright.domains.diffusion.units import Units
+from trainwright.domains.prepared import Finished, Prepared
+from trainwright.domains.report import FORMAT, show_code, show_repeat, write_analysis
+from trainwright.engine.result import FitResult
+from trainwright.engine.trainer import Trainer
+from trainwright.files.whole import whole_file
+from trainwright.runs.directory import RunDirectory
+from trainwright.runs.results import build_results
+from trainwright.runs.signing import sign
+from trainwright.systems.base import build_system
+from trainwright.systems.run_config import Config
+
+log = logging.getLogger("trainwright.diffusion")
+
+
+class PreparedDiffusion(Prepared):
+    """What is made, with the network for it."""
+
+    def __init__(self, config: Config, source: Source | None = None) -> None:
+        self.data = prepare_rows(config, source)
+        self.in_memory = source is not None
+        self.found = look_at(self.data.rows("train"), self.data.layout, transforms_of(self.data.table.spec), config.run.seed)
+        super().__init__(resolve_config(config, self.data, self.found))
+
+    @classmethod
+    def check_before(cls, config: Config) -> None:
+        """Look for the columns that are named."""
+        open_columns(config)
+
+    @cached_property
+    def system(self) -> DiffusionSystem:
+        """The denoiser round the network."""
+        made = DiffusionSystem(self.config.system)
+        build_system(made, self.data.layout, seed=self.config.run.seed)
+        made.take_units(Units.of(self.data.table.encoder.features, self.data.parts.made))
+        made.batch_transforms = transforms_of(self.data.table.spec)
+        return made
+
+    @cached_property
+    def splits(self) -> Mapping[str, Rows]:
+        """Rows to train on, and those held out."""
+        return {name: rows for name in ("train", "validation", "test") if len(rows := self.data.rows(name)) or name == "train"}
+
+    def describe_system(self) -> str:
+        """The network and what it predicts."""
+        return f"diffusion: {self.config.system.model.type}, {self.config.system.denoiser.type}"
+
+    def lines(self) -> list[str]:
+        """The source, what is made and what is told, the split."""
+        data, shape = self.data, "×".join(map(str, self.data.layout.shape))
+        made = ", ".join(data.parts.made[:6]) + (" …" if len(data.parts.made) > 6 else "")
+        lines = [
+            f"{data.source.name}: {len(data.source):,} rows",
+            f"made: {made} ({data.layout.made.group.kind}, {shape}), from {self.found.low:.4g} to {self.found.high:.4g}, "
+            f"deviation {self.found.deviation:.4g} (sigma_data {self.config.system.sigma_data:.4g})",
+        ]
+        if data.layout.conditional:
+            label = f"{data.parts.label} ({len(data.layout.classes)} classes)" if data.parts.label else ""
+            lines.append(f"told: {', '.join([each for each in (label, *data.parts.told) if each])}")
+        if data.parts.left:
+            left = list(data.parts.left)
+            lines.append(f"left out: {', '.join(left[:8])}{' …' if len(left) > 8 else ''}")
+        return [*lines, *self.split_lines()]
+
+    def split_lines(self) -> list[str]:
+        """The split, and what a reader should know."""
+        table = self.data.table
+        sizes = f"{len(table.train):,} training, {len(table.validation):,} validation, {len(table.test):,} test rows"
+        dropped = [f"note: {len(each.rows):,} rows were left out: {each.reason}" for each in table.dropped]
+        return [f"split: {self.data.split.method}, {sizes}", *(f"note: {each}" for each in self.data.notes), *dropped]
+
+    def check(self, trainer: Trainer) -> None:
+        """Try every setting."""
+        trainer.check(self.system, len(self.splits["train"]), len(self.splits.get("validation", ())))
+
+    def describe_rows(self) -> dict[str, Any]:
+        """The rows of each split, and the sha256 of the data."""
+        return {**super().describe_rows(), "data (sha256)": self.data.source.fingerprint().get("sha256")}
+
+    def refuse_other_data(self, found: RunDirectory) -> None:
+        """Raise RunError when the data have another sha256 than when the run was started."""
+        saved = found.read_json("data.json") or {}
+        before, now = saved.get("source", {}).get("fingerprint", {}).get("sha256"), self.data.source.fingerprint().get("sha256")
+        if before is not None and before != now:
+            why = f"sha256 of {self.data.source.name} was {str(before)[:12]}…, is {str(now)[:12]}…"
+            fix = "put the data back as they were, or start a new run"
+            raise RunError("the data have changed since this run was started", where=str(found.path), why=why, fix=fix)
+
+    def record(self, run: RunDirectory) -> None:
+        """Write data.json, splits.parquet, the head of the report, and data that were only in memory."""
+        import pyarrow.parquet as pq
+
+        if self.in_memory:
+            self._keep_data(run)
+        run.write_json("data.json", self.describe())
+        numbers = np.arange(len(self.data.source))
+        kept = self.data.source.kept[numbers] if isinstance(self.data.source, SelectedSource) else numbers
+        with whole_file(run.splits) as temporary:
+            pq.write_table(self.data.split.record(kept), temporary)
+        self.data.split.hashes = None
+        run.update(targets=[], source=self.data.source.name)
+        self._write_report(run)
+
+    def describe(self) -> dict[str, Any]:
+        """The content of data.json."""
+        data = self.data
+        roles = {**dict.fromkeys(data.parts.made, "made"), **dict.fromkeys([*data.parts.told, *filter(None, [data.parts.label])], "told")}
+        return {
+            "source": {"name": data.source.name, "rows": len(data.source), "fingerprint": data.source.fingerprint()},
+            "columns": [
+                {"name": name, "type": data.parts.options[name].type, "why": data.parts.why[name], "role": role}
+                for name, role in roles.items()
+            ],
+            "left_out": data.parts.left,
+            "made": {"shape": list(data.layout.shape), "low": self.found.low, "high": self.found.high, "deviation": self.found.deviation},
+            "classes": data.layout.classes,
+            "split": {"method": data.split.method, "seed": data.split.seed, **{name: len(rows) for name, rows in self.splits.items()}},
+            "dropped_rows": [each.summary() for each in data.table.dropped],
+            "notes": data.notes,
+        }
+
+    def _keep_data(self, run: RunDirectory) -> None:
+        """Write data that were only in memory beside the run, so that it can be continued and repeated."""
+        import pyarrow.parquet as pq
+
+        path, given = run.path / "data.parquet", self.data.source
+        while isinstance(given, SelectedSource | NumberSource):
+            given = given.source
+        with whole_file(path) as temporary:
+            pq.write_table(given.read(), temporary)
+        options = self.config.data.source.model_copy(update={"path": str(path.absolute())})
+        self.config = self.config.model_copy(update={"data": self.config.data.model_copy(update={"source": options})})
+
+    def _write_report(self, run: RunDirectory, system: Any = None) -> None:
+        config, command = self.config.model_dump(mode="json"), run.command.read_text(encoding="utf-8").strip()
+        about = ["Making more like ", {"text": ", ".join(self.data.parts.made[:4]), "style": "code", "limit": 40}]
+        use = [show_repeat(command, config), show_code(config)] if command else []
+        write_analysis(run, {"format": FORMAT, "about": about, "facts": [], "cautions": [], "blocks": use}, system)
+
+    def finish(self, run: RunDirectory, fitted: FitResult) -> Finished:
+        """Write the model, results.json and the report."""
+        data = self.data
+        self.system.eval()
+        sha256 = Artifact(data.table.encoder, self.system, data.parts.made, data.parts.told).save(run.model)
+        sign(run.path)
+        results = build_results(
+            metrics={split: {"": dict(found)} for split, found in fitted.metrics.items()},
+            timing={**fitted.timing, "total_seconds": process_seconds()},
+            realised=fitted.realised,
+            stopped_because=fitted.stopped_because,
+            still_improving=bool(fitted.longer),
+            go_on=self.go_on(run, fitted.longer),
+            best=fitted.best,
+            seed=self.config.run.seed,
+            weights_sha256=sha256,
+        )
+        self._write_report(run, self.system)
+        run.write_json("results.json", results)
+        said = [
+            f"{split}: " + "  ".join(f"{name} {value:.4g}" for name, value in found.items())
+            for split, found in fitted.metrics.items()
+            if found
+        ]
+        loss = fitted.metrics.get("test") or fitted.metrics.get("validation") or {}
+        split = "test" if fitted.metrics.get("test") else "validation"
+        return Finished({"target": "", "metric": "loss", "value": loss.get("loss"), "split": split}, said)
+
+
+def resolve_config(config: Config, data: PreparedRows, found: Found) -> Config:
+    """The configuration with the columns, the deviation and the network that were found, so that it repeats the run as it stands."""
+    asked = config.system
+    if asked.sigma_data == "auto" and found.deviation <= 0:
+        why = f"its values are all {found.low:.4g} in {found.rows:,} rows"
+        raise ConfigError(
+            f"'{data.parts.made[0]}' does not vary", where="system.of", why=why, fix="name another column, or set system.sigma_data"
+        )
+    condition = [*filter(None, [data.parts.label]), *data.parts.told]
+    measured = round(found.deviation, 4) or found.deviation
+    system = asked.model_copy(
+        update={
+            "of": data.parts.made,
+            "condition": condition,
+            "columns": data.parts.options,
+            "sigma_data": measured if asked.sigma_data == "auto" else asked.sigma_data,
+        }
+    )
+    stem = Path(data.source.name.removeprefix("builtin:")).name.split(".")[0] or "data"
+    name = config.run.name or ("diffusion" if " " in stem else f"{stem}-diffusion")
+    return config.model_copy(
+        update={
+            "system": system,
+            "trainer": suggest_training(config.trainer, data.layout),
+            "run": config.run.model_copy(update={"name": name}),
+        }
+    )

@@ -1,0 +1,136 @@
+"""The system of a diffusion model: a network that takes noise away, trained at many levels of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from trainwright.config.errors import ConfigError
+from trainwright.config.registry import build
+from trainwright.domains.diffusion.conditions import Conditions, Given
+from trainwright.domains.diffusion.draws import RowDraws
+from trainwright.domains.diffusion.layout import Layout
+from trainwright.domains.diffusion.noise.samples import SampleNoise
+from trainwright.domains.diffusion.options import DiffusionOptions
+from trainwright.domains.diffusion.samplers import PARTS as SAMPLERS
+from trainwright.domains.diffusion.samplers import SamplerPart
+from trainwright.domains.diffusion.schedules.make import make_sigmas
+from trainwright.domains.diffusion.units import Units
+from trainwright.engine.system import Batch, Loss, StepContext
+from trainwright.systems.base import System
+
+LOWEST, HIGHEST = 0.004, 160.0
+"""Ends of sampling in standard deviations of the data: 0.002 and 80 where that is 0.5 (Karras et al. 2022, table 1)."""
+
+
+class DiffusionSystem(System):
+    """A denoiser round a network, its loss at levels of noise drawn from a density, and samplers (Karras et al. 2022)."""
+
+    Config: ClassVar[type] = DiffusionOptions
+    config: DiffusionOptions
+    own_metrics = False
+    same_noise = True
+    """Samples while it trains begin from the same noise, so that they can be compared."""
+
+    def build(self, spec: Layout) -> None:
+        """Makes network and denoiser for what is made; `sigma_data` of the options is a number by now."""
+        options = self.config
+        if options.sigma_data == "auto":
+            raise ConfigError("sigma_data is not known", where="system.sigma_data", why="no data were looked at", fix="give it a number")
+        self.layout, self.conditions = spec, Conditions(spec)
+        self.sigma_data = float(options.sigma_data)
+        shape = spec.backbone_shape(augment=options.augment > 0, variance=bool(getattr(options.denoiser, "learns_variance", False)))
+        network = build("backbone", options.model, shape=shape)
+        self.denoiser = build("denoiser", options.denoiser, network=network, sigma_data=self.sigma_data, weighting=options.weighting)
+        self.density = build("noise_density", options.density, sigma_data=self.sigma_data, size=max(spec.shape[1:], default=0))
+        self.follows_the_run = False
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the most noise of sampling."""
+        low, high = self.config.sigma_min, self.config.sigma_max
+        return (LOWEST * self.sigma_data if low == "auto" else low), (HIGHEST * self.sigma_data if high == "auto" else high)
+
+    @property
+    def sample_range(self) -> Sequence[float]:  # type: ignore[override]
+        """Pictures go from −1 to 1."""
+        return -1.0, 1.0
+
+    def training_step(self, batch: Batch, context: StepContext) -> Loss:
+        """The mean loss of these rows, each at a level of noise of its own."""
+        clean = self.layout.read(batch)
+        draws = RowDraws.of_step(context, len(clean), clean.device)
+        dropped = draws.uniform("condition") < self.config.condition_dropout if self.drops else None
+        given = self.conditions.of_rows(batch, dropped)
+        if self.config.augment:
+            clean, given["aug_cond"] = self._augment(clean, draws)
+        losses = self._losses(clean, given, draws)
+        return Loss(losses.sum(), len(losses))
+
+    def evaluation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
+        """The loss of each row under noise that is the same in every evaluation."""
+        clean = self.layout.read(batch)
+        draws = RowDraws.of_evaluation(context, len(clean), clean.device)
+        return {"loss": self._losses(clean, self.conditions.of_rows(batch), draws)}
+
+    def _losses(self, clean: Tensor, given: Given, draws: RowDraws) -> Tensor:
+        sigma = self.density.quantile(draws.levels()).to(clean.dtype)
+        losses: Tensor = self.denoiser.loss(clean, draws.normal("noise", clean), sigma, **given)
+        return losses
+
+    def _augment(self, clean: Tensor, draws: RowDraws) -> tuple[Tensor, Tensor]:
+        from trainwright.domains.diffusion.augment import augment
+
+        found: tuple[Tensor, Tensor] = augment(clean, draws.keys("augment"), self.config.augment)
+        return found
+
+    @property
+    def drops(self) -> bool:
+        """Whether some training rows are not told their condition."""
+        return self.config.condition_dropout > 0 and self.layout.conditional
+
+    @property
+    def units(self) -> Units:
+        """From what the network gives to the units of the data; set by what prepares or opens the system."""
+        found: Units = vars(self)["_units"]
+        return found
+
+    def take_units(self, units: Units) -> None:
+        """Say in which units the data are."""
+        vars(self)["_units"] = units
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """`n` samples in the units of the data; those of a model with classes have each in turn."""
+        return self.sample_numbered(0, n, generator.initial_seed())
+
+    def sample_numbered(self, first: int, count: int, seed: int) -> Tensor:
+        """Samples number `first` to `first + count` of a seed, each of (seed, number) alone."""
+        device = next(self.parameters()).device
+        noise = SampleNoise(seed, first, count, self.layout.shape, device=device, dtype=torch.float32)
+        options = self.config
+        low, high = self.ends
+        sigmas = make_sigmas(options.sigmas, options.steps, low, high, table=getattr(self.denoiser, "sigmas", None), device=device)
+        part = SAMPLERS.get(options.sampler.type)
+        kind = part.noise if isinstance(part, SamplerPart) else ""
+        given = self.conditions.none(count, device)
+        if self.layout.label is not None:
+            given["class_cond"] = (torch.arange(first, first + count, device=device)) % len(self.layout.classes)
+        made: Tensor = load_sampler(options)(
+            self.denoiser,
+            noise.start() * float(sigmas[0]),
+            sigmas.to(torch.float32),
+            extra_args=given,
+            **({"noise_sampler": noise.sampler(kind)} if kind else {}),
+            **options.sampler.model_dump(exclude={"type"}),
+        )
+        return self.units.restore(made)
+
+
+def load_sampler(options: DiffusionOptions) -> Any:
+    """The function of the sampler that the options name."""
+    from trainwright.config.registry import load
+
+    return load("sampler", options.sampler.type)
