@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NoReturn
 
 from trainwright.cli.forms import Form, refuse_unused_flags, refuse_unused_settings
@@ -25,7 +26,8 @@ class Arguments(argparse.Namespace):
 
     def use(self, form: str, settings: Sequence[str] = ()) -> None:
         """Say which form of the command this is; raises RequestError for a flag or setting that was given and that it does not use."""
-        chosen, command = self._parser.forms[form], self._parser.prog
+        forms, command = self._parser.forms, self._parser.prog
+        chosen = forms[form] if form in forms else replace(forms["own run"], subject=f"a {form}")  # of a domain that names its own kind
         refuse_unused_flags(chosen, command, self._given)
         refuse_unused_settings(chosen, command, settings)
 

@@ -18,7 +18,8 @@ from trainwright.data.rows import Rows
 from trainwright.data.source import Source
 from trainwright.domains.diffusion.artifact import Artifact
 from trainwright.domains.diffusion.data import Found, PreparedRows, look_at, open_columns, prepare_rows
-from trainwright.domains.diffusion.system import DiffusionSystem
+from trainwright.domains.diffusion.models.choosing import choose_backbone
+from trainwright.domains.diffusion.system import DiffusionSystem, shape_for
 from trainwright.domains.diffusion.training import suggest_training
 from trainwright.domains.diffusion.transforms import transforms_of
 from trainwright.domains.diffusion.units import Units
@@ -155,9 +156,13 @@ class PreparedDiffusion(Prepared):
         self.config = self.config.model_copy(update={"data": self.config.data.model_copy(update={"source": options})})
 
     def _write_report(self, run: RunDirectory, system: Any = None) -> None:
-        config, command = self.config.model_dump(mode="json"), run.command.read_text(encoding="utf-8").strip()
+        command = run.command.read_text(encoding="utf-8").strip()
         about = ["Making more like ", {"text": ", ".join(self.data.parts.made[:4]), "style": "code", "limit": 40}]
-        use = [show_repeat(command, config), show_code(config)] if command else []
+        use = [
+            show_code("Make more", "trainwright sample {run} -n 64 -o more"),
+            show_code("From Python", "import trainwright as tw\n\nmore = tw.load({run}).sample(64, seed=1)", "python"),
+            *show_repeat(command),
+        ]
         write_analysis(run, {"format": FORMAT, "about": about, "facts": [], "cautions": [], "blocks": use}, system)
 
     def finish(self, run: RunDirectory, fitted: FitResult) -> Finished:
@@ -204,6 +209,7 @@ def resolve_config(config: Config, data: PreparedRows, found: Found) -> Config:
             "of": data.parts.made,
             "condition": condition,
             "columns": data.parts.options,
+            "model": choose_backbone(asked.model, shape_for(asked, data.layout)),
             "sigma_data": measured if asked.sigma_data == "auto" else asked.sigma_data,
         }
     )

@@ -13,6 +13,8 @@ from trainwright.config.registry import build
 from trainwright.domains.diffusion.conditions import Conditions, Given
 from trainwright.domains.diffusion.draws import RowDraws
 from trainwright.domains.diffusion.layout import Layout
+from trainwright.domains.diffusion.models.choosing import choose_backbone
+from trainwright.domains.diffusion.models.shape import BackboneShape
 from trainwright.domains.diffusion.noise.samples import SampleNoise
 from trainwright.domains.diffusion.options import DiffusionOptions
 from trainwright.domains.diffusion.samplers import PARTS as SAMPLERS
@@ -42,9 +44,10 @@ class DiffusionSystem(System):
             raise ConfigError("sigma_data is not known", where="system.sigma_data", why="no data were looked at", fix="give it a number")
         self.layout, self.conditions = spec, Conditions(spec)
         self.sigma_data = float(options.sigma_data)
-        shape = spec.backbone_shape(augment=options.augment > 0, variance=bool(getattr(options.denoiser, "learns_variance", False)))
-        network = build("backbone", options.model, shape=shape)
-        self.denoiser = build("denoiser", options.denoiser, network=network, sigma_data=self.sigma_data, weighting=options.weighting)
+        shape = shape_for(options, spec)
+        network = build("backbone", choose_backbone(options.model, shape), shape=shape)
+        weighting = build("loss_weighting", options.weighting)
+        self.denoiser = build("denoiser", options.denoiser, network=network, sigma_data=self.sigma_data, weighting=weighting)
         self.density = build("noise_density", options.density, sigma_data=self.sigma_data, size=max(spec.shape[1:], default=0))
         self.follows_the_run = False
 
@@ -127,6 +130,11 @@ class DiffusionSystem(System):
             **options.sampler.model_dump(exclude={"type"}),
         )
         return self.units.restore(made)
+
+
+def shape_for(options: DiffusionOptions, layout: Layout) -> BackboneShape:
+    """What the network is made for."""
+    return layout.backbone_shape(options.augment > 0, bool(getattr(options.denoiser, "learned_variance", False)))
 
 
 def load_sampler(options: DiffusionOptions) -> Any:

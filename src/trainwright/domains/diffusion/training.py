@@ -16,6 +16,7 @@ USUAL: dict[str, Any] = {
     "batch_size": 256,
     "optimizer": {"type": "adamw", "learning_rate": 1e-3},
     "ema": {"decay": 0.9999, "warmup": {"power": 0.75}},
+    "evaluate_every": "0.05 run",
     "sampling": {"every": "0.1 run", "n": 36},
 }
 """Options of `trainer` as a configuration writes them."""
