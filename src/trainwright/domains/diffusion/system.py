@@ -117,7 +117,7 @@ class DiffusionSystem(System):
         low, high = self.ends
         sigmas = make_sigmas(options.sigmas, options.steps, low, high, table=getattr(self.denoiser, "sigmas", None), device=device)
         part = SAMPLERS.get(options.sampler.type)
-        kind = part.noise if isinstance(part, SamplerPart) else ""
+        kind = part.noise if isinstance(part, SamplerPart) else ""  # where it is none, what is drawn only where options ask for it
         given = self.conditions.none(count, device)
         if self.layout.label is not None:
             given["class_cond"] = (torch.arange(first, first + count, device=device)) % len(self.layout.classes)
@@ -126,7 +126,7 @@ class DiffusionSystem(System):
             noise.start() * float(sigmas[0]),
             sigmas.to(torch.float32),
             extra_args=given,
-            **({"noise_sampler": noise.sampler(kind)} if kind else {}),
+            noise_sampler=noise.sampler(kind or "iid"),
             **options.sampler.model_dump(exclude={"type"}),
         )
         return self.units.restore(made)
