@@ -125,7 +125,7 @@ def look_at(rows: Rows, layout: Layout, transforms: BatchTransforms | None, seed
     keys = fold_each(fold(seed, "looked at"), torch.arange(len(rows)).numpy())
     chosen = torch.from_numpy(keys.argsort(kind="stable")[:LOOKED_AT].copy()).sort().values
     count, total, squares, low, high = 0, 0.0, 0.0, float("inf"), float("-inf")
-    for some in chosen.split(AT_ONCE):
+    for some in torch.split(chosen, AT_ONCE):
         batch: Any = rows.take(some)
         value = layout.read(batch if transforms is None else transforms.always(batch)).double()
         ensure_finite(value, layout)

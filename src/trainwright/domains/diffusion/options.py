@@ -52,8 +52,6 @@ class DiffusionOptions(PartConfig):
     """The noise that sampling begins with; `auto`: 160 times `sigma_data`, 80 in the paper."""
     condition_dropout: float = Field(default=0.1, ge=0, le=1)
     """Share of the training rows whose condition is not told, which guidance needs."""
-    augment: float = Field(default=0.0, ge=0, le=1)
-    """The chance of each augmentation of a picture that the network is told of (Karras et al. 2022, appendix F.2); 0 for none."""
     sampler: choice("sampler") = Field(default="dpmpp_2m", validate_default=True)  # type: ignore[valid-type]
     """How samples are made, while it trains and afterwards."""
     sigmas: choice("sigma_schedule") = Field(default="karras", validate_default=True)  # type: ignore[valid-type]

@@ -68,8 +68,6 @@ class DiffusionSystem(System):
         draws = RowDraws.of_step(context, len(clean), clean.device)
         dropped = draws.uniform("condition") < self.config.condition_dropout if self.drops else None
         given = self.conditions.of_rows(batch, dropped)
-        if self.config.augment:
-            clean, given["aug_cond"] = self._augment(clean, draws)
         losses = self._losses(clean, given, draws)
         return Loss(losses.sum(), len(losses))
 
@@ -83,12 +81,6 @@ class DiffusionSystem(System):
         sigma = self.density.quantile(draws.levels()).to(clean.dtype)
         losses: Tensor = self.denoiser.loss(clean, draws.normal("noise", clean), sigma, **given)
         return losses
-
-    def _augment(self, clean: Tensor, draws: RowDraws) -> tuple[Tensor, Tensor]:
-        from trainwright.domains.diffusion.augment import augment
-
-        found: tuple[Tensor, Tensor] = augment(clean, draws.keys("augment"), self.config.augment)
-        return found
 
     @property
     def drops(self) -> bool:
@@ -134,7 +126,7 @@ class DiffusionSystem(System):
 
 def shape_for(options: DiffusionOptions, layout: Layout) -> BackboneShape:
     """What the network is made for."""
-    return layout.backbone_shape(options.augment > 0, bool(getattr(options.denoiser, "learned_variance", False)))
+    return layout.backbone_shape(variance=bool(getattr(options.denoiser, "learned_variance", False)))
 
 
 def load_sampler(options: DiffusionOptions) -> Any:
