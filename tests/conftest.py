@@ -95,12 +95,13 @@ def nothing_left_behind() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def parts_of_one_test_only() -> Iterator[None]:
+def parts_of_one_test_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What a test registers by name, puts on the path and imports from its folder is gone after it."""
     before, modules, places = dict(PARTS), set(sys.modules), list(sys.path)
     yield
     sys.path[:] = places
-    for name in [each for each in sys.modules if each not in modules and "/pytest-of-" in str(getattr(sys.modules[each], "__file__", ""))]:
+    made = str(tmp_path_factory.getbasetemp())
+    for name in [each for each in sys.modules if each not in modules and str(getattr(sys.modules[each], "__file__", "")).startswith(made)]:
         del sys.modules[name]  # files in a folder of the test, whose names another test may use too
     if before.keys() != PARTS.keys():
         PARTS.clear()

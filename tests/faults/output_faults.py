@@ -77,7 +77,7 @@ def forked(words: list[str], folder: str, number: int = 0, seconds: float | None
 def installed(module: Any) -> bool:
     """Whether a module is of Python, of an installed package or of ours, not of a folder of the test."""
     file = getattr(module, "__file__", None)
-    return file is not None and "/pytest-of-" not in file and module.__name__ != "__main__"
+    return file is not None and not file.startswith(str(IMPORTED.parents[1])) and module.__name__ != "__main__"
 
 
 def serve() -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, create_model, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticUndefined, core_schema
 
+from trainwright.config.attribute_docs import attribute_docs
 from trainwright.config.config_classes import MISSING
 from trainwright.config.errors import RequestError
 
@@ -24,10 +25,19 @@ else:
 
 
 class _Fields(ModelMetaclass):
-    """Lets `@dataclass` stand above a Config that derives from a ConfigModel, as code written for OmegaConf has it.
+    """Takes the string below a field as its description; and lets `@dataclass` stand above a Config that derives from a ConfigModel, as
+    code written for OmegaConf has it.
 
     The fields are read already, those of `dataclasses.field(…)` too; the methods that the decorator brings know nothing of the bases'.
     """
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> type:
+        cls = cast(Any, super().__new__(mcs, name, bases, namespace, **options))
+        undescribed = [(key, field) for key, field in cls.__pydantic_fields__.items() if field.description is None]
+        found = attribute_docs(name, namespace["__module__"]) if undescribed else {}
+        for key, field in undescribed:
+            field.description = found.get(key)
+        return cast(type, cls)
 
     def __setattr__(cls, name: str, value: Any) -> None:
         if name == "__dataclass_params__":
@@ -54,7 +64,6 @@ class ConfigModel(BaseModel, metaclass=_Fields):
         allow_inf_nan=False,
         frozen=True,
         validate_default=False,
-        use_attribute_docstrings=True,
         defer_build=True,  # most parts are never chosen in a run, and building their checks takes milliseconds each
     )
 

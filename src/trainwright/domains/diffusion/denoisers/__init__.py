@@ -16,10 +16,24 @@ PARTS: dict[str, Part] = {
     "v": _continuous("VOptions", "the network predicts v, between noise and clean sample"),
     "epsilon": _continuous("EpsilonOptions", "the network predicts the noise"),
     "x0": _continuous("X0Options", "the network predicts the clean sample"),
+    "discrete": Part(f"{_HERE}.making:make_discrete", f"{_HERE}.options:DiscreteOptions", "the network knows the levels of a table: DDPM"),
+    "diffusers": Part(
+        f"{_HERE}.diffusers_schedulers:make_diffusers",
+        f"{_HERE}.diffusers_options:DiffusersDenoiserOptions",
+        "what a scheduler of diffusers says of its model",
+    ),
     "flow": _continuous("FlowOptions", "the network predicts a velocity: flow matching, rectified flow"),
 }
 
-ALIASES = {"karras": "edm", "eps": "epsilon", "sample": "x0", "v_prediction": "v", "rectified_flow": "flow", "flow_matching": "flow"}
+ALIASES = {
+    "ddpm": "discrete",
+    "karras": "edm",
+    "eps": "epsilon",
+    "sample": "x0",
+    "v_prediction": "v",
+    "rectified_flow": "flow",
+    "flow_matching": "flow",
+}
 """Names of k-diffusion, diffusers and papers → names here."""
 
 

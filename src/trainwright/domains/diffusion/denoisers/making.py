@@ -5,12 +5,17 @@ A network of a configuration is told σ unless it says otherwise by an attribute
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
+from trainwright.config.errors import ConfigError
 from trainwright.domains.diffusion.denoisers.base import BaseDenoiser
 from trainwright.domains.diffusion.denoisers.continuous import EpsilonDenoiser, FlowDenoiser, VDenoiser, X0Denoiser
+from trainwright.domains.diffusion.denoisers.discrete import BEYOND, OF_PREDICTION, DiscreteDenoiser
 from trainwright.domains.diffusion.denoisers.edm import Denoiser, DenoiserWithVariance
-from trainwright.domains.diffusion.denoisers.options import DenoiserOptions, EDMOptions
+from trainwright.domains.diffusion.denoisers.options import DenoiserOptions, DiscreteOptions, EDMOptions
+from trainwright.domains.diffusion.denoisers.tables import table_alphas_cumprod
+from trainwright.domains.diffusion.densities.density import Density
 from trainwright.domains.diffusion.weightings.base import Weighting
 
 CONTINUOUS: dict[str, type[BaseDenoiser]] = {"v": VDenoiser, "epsilon": EpsilonDenoiser, "x0": X0Denoiser, "flow": FlowDenoiser}
@@ -27,6 +32,28 @@ def make_continuous(
 ) -> BaseDenoiser:
     """The denoiser of a network that predicts v, the noise, the clean sample or a velocity."""
     return CONTINUOUS[options.type](network, sigma_data, weighting, options.scales, takes_of(network))
+
+
+def make_discrete(
+    options: DiscreteOptions, network: nn.Module, sigma_data: float = 1.0, weighting: Weighting | None = None
+) -> DiscreteDenoiser:
+    """The denoiser of a network that knows the levels of a table; the table is for data of unit variance, whatever `sigma_data` is."""
+    made, alphas_cumprod = OF_PREDICTION[options.prediction_type], table_alphas_cumprod(options)
+    return made(network, alphas_cumprod, options.quantize, weighting, options.scales, takes_of(network), options.learned_sigmas)
+
+
+def check_density(denoiser: BaseDenoiser, density: Density) -> None:
+    """Raises ConfigError where a density gives levels that the table of a discrete denoiser does not have."""
+    if not isinstance(denoiser, DiscreteDenoiser):
+        return
+    ends = density.quantile(torch.tensor([0.0, 1.0], dtype=torch.float64))
+    low, high = float(ends.min()), float(ends.max())
+    if low < denoiser.sigma_min * (1 - BEYOND) or high > denoiser.sigma_max * (1 + BEYOND):
+        raise ConfigError(
+            f"the density gives sigmas from {low:.3g} to {high:.3g}, and the table of the denoiser has others",
+            why=f"its levels are from {denoiser.sigma_min:.6g} to {denoiser.sigma_max:.6g}",
+            fix="choose the density discrete with the options of the table, or log_uniform between these ends",
+        )
 
 
 def takes_of(network: nn.Module) -> str:

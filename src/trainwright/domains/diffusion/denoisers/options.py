@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from trainwright.config.model import PartConfig
+from trainwright.config.errors import ConfigError
+from trainwright.config.model import PartConfig, as_refusal
 from trainwright.domains.diffusion.denoisers.table_options import TableOptions
 
 
@@ -60,3 +61,11 @@ class DiscreteOptions(TableOptions, DenoiserOptions):
     """Take the nearest level of the table; otherwise places between levels are told as fractions."""
     learned_sigmas: bool = False
     """The network gives twice the channels, of which the second half is a variance and is left out."""
+
+    @model_validator(mode="after")
+    def _noise_is_not_asked_of_pure_noise(self) -> DiscreteOptions:
+        if self.rescale_betas_zero_snr and self.prediction_type == "epsilon":
+            why = "the last level is noise alone, and predicting it says nothing of the clean sample"
+            fix = "prediction_type: v_prediction or sample"
+            raise as_refusal(ConfigError("rescale_betas_zero_snr cannot go with prediction_type epsilon", why=why, fix=fix))
+        return self

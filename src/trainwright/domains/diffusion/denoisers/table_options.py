@@ -25,7 +25,7 @@ class TableOptions(PartConfig):
     trained_betas: list[float] | None = None
     """All variances, in place of a schedule."""
     rescale_betas_zero_snr: bool = False
-    """Nothing of the signal is left in the last level (Lin et al. 2024); its σ is taken as 4096, and the network must predict v or x0."""
+    """Nothing of the signal is left in the last level (Lin et al. 2024), so the network must predict v or x0; its σ is 4096 or more."""
 
     @model_validator(mode="after")
     def _betas_are_possible(self) -> TableOptions:

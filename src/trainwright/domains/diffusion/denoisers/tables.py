@@ -11,7 +11,7 @@ from torch import Tensor
 from trainwright.domains.diffusion.denoisers.table_options import TableOptions
 
 LAST_SIGMA = 4096.0
-"""σ of a level in which nothing of the signal is left; diffusers takes it so too."""
+"""The least σ of a level in which nothing of the signal is left; diffusers takes this one."""
 
 
 def table_betas(options: TableOptions) -> Float[Tensor, " t"]:
@@ -42,8 +42,11 @@ def zero_terminal_snr(alphas_cumprod: Float[Tensor, " t"]) -> Float[Tensor, " t"
 
 
 def sigmas_of(alphas_cumprod: Float[Tensor, " t"]) -> Float[Tensor, " t"]:
-    """√((1 − ᾱ) / ᾱ), and 4096 where ᾱ is 0."""
-    return ((1 - alphas_cumprod) / alphas_cumprod).sqrt().clamp(max=LAST_SIGMA)
+    """√((1 − ᾱ) / ᾱ); where ᾱ is 0 at the end, 4096 or twice the level before it, whichever is more, so that the levels rise."""
+    sigmas = ((1 - alphas_cumprod) / alphas_cumprod).sqrt()
+    if not sigmas[-1].isfinite():
+        sigmas[-1] = (2 * sigmas[-2]).clamp(min=LAST_SIGMA)
+    return sigmas
 
 
 def table_sigmas(options: TableOptions) -> Float[Tensor, " t"]:
