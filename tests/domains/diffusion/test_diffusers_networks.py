@@ -14,11 +14,15 @@ from torch import Tensor, nn
 from trainwright.config.errors import ConfigError, RequestError
 from trainwright.domains.diffusion.denoisers.base import BaseDenoiser
 from trainwright.domains.diffusion.denoisers.continuous import FlowDenoiser, VDenoiser
+from trainwright.domains.diffusion.denoisers.diffusers_backbone import make_network
 from trainwright.domains.diffusion.denoisers.diffusers_network import DiffusersNetwork
-from trainwright.domains.diffusion.denoisers.diffusers_options import DiffusersDenoiserOptions
+from trainwright.domains.diffusion.denoisers.diffusers_options import DiffusersDenoiserOptions, DiffusersOptions
 from trainwright.domains.diffusion.denoisers.diffusers_schedulers import from_diffusers, make_diffusers, read_scheduler
 from trainwright.domains.diffusion.denoisers.discrete import DiscreteDenoiser
 from trainwright.domains.diffusion.denoisers.edm import Denoiser
+from trainwright.domains.diffusion.denoisers.making import make_discrete
+from trainwright.domains.diffusion.denoisers.options import DiscreteOptions
+from trainwright.domains.diffusion.models.shape import BackboneShape
 
 diffusers = pytest.importorskip("diffusers")
 
@@ -176,3 +180,64 @@ def test_conditions_that_a_network_cannot_take_are_refused(unet: nn.Module, x: T
     denoiser: BaseDenoiser = from_diffusers(unet, {"beta_schedule": "linear"})
     with pytest.raises(RequestError, match=said):
         denoiser(x, torch.tensor([0.3, 2.0]), class_cond=torch.tensor([1, 2]), **conditions)
+
+
+CONFIG = {
+    name: list(value) if isinstance(value, tuple) else value for name, value in SMALL.items() if name not in ("in_channels", "out_channels")
+}
+
+
+def test_a_network_is_made_for_the_shape_of_the_data(x: Tensor) -> None:
+    network = make_network(DiffusersOptions(config=CONFIG), BackboneShape(channels=1, size=(8, 8), classes=10, concat=2))
+    assert network.model.config.in_channels == 3
+    assert network.model.config.num_class_embeds == 11
+    denoiser = make_discrete(DiscreteOptions(), network)
+    conditions = {"class_cond": torch.tensor([3, 10]), "unet_cond": torch.randn(2, 2, 8, 8)}
+    loss = denoiser.loss(x, torch.randn_like(x), torch.tensor([0.3, 2.0]), **conditions)
+    assert loss.shape == (2,)
+
+
+def test_signals_have_networks_too() -> None:
+    config = {
+        "down_block_types": ["DownResnetBlock1D", "DownResnetBlock1D"],
+        "up_block_types": ["UpResnetBlock1D"],
+        "mid_block_type": "MidResTemporalBlock1D",
+        "out_block_type": "OutConv1DBlock",
+        "block_out_channels": [16, 32],
+        "time_embedding_type": "positional",
+        "use_timestep_embedding": True,
+        "act_fn": "mish",
+        "norm_num_groups": 8,
+        "layers_per_block": 1,
+    }
+    network = make_network(DiffusersOptions(model="UNet1DModel", config=config), BackboneShape(channels=3, size=(16,)))
+    assert make_discrete(DiscreteOptions(), network)(torch.randn(2, 3, 16), torch.tensor([0.3, 2.0])).shape == (2, 3, 16)
+
+
+@torch.no_grad()
+def test_weights_come_from_a_folder_of_diffusers(tmp_path: Path, unet: nn.Module, x: Tensor) -> None:
+    unet.save_pretrained(tmp_path, safe_serialization=True)
+    network = make_network(DiffusersOptions(weights=str(tmp_path)), BackboneShape(channels=1, size=(8, 8), classes=10)).eval()
+    labels, time = torch.tensor([3, 10]), torch.tensor([5.0, 70.0])
+    torch.testing.assert_close(network(x, time, class_cond=labels), unet(x, time, class_labels=labels).sample)
+
+
+SHAPE = BackboneShape(channels=1, size=(8, 8))
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "said"),
+    [
+        ({"model": "UNet2DModle"}, SHAPE, "did you mean 'UNet2DModel'"),
+        ({"model": "DDIMScheduler"}, SHAPE, "diffusers has no network 'DDIMScheduler'"),
+        ({"config": {"layers_per_blok": 1}}, SHAPE, "did you mean 'layers_per_block'"),
+        ({"config": {"down_block_types": ["DownBlok2D"]}}, SHAPE, "cannot make UNet2DModel"),
+        ({"weights": "nowhere"}, SHAPE, "it has no config.json"),
+        ({}, BackboneShape(channels=1, size=(8, 8), mapping=3), "cannot take mapping"),
+        ({}, BackboneShape(channels=1, size=(8, 8), augment=9), "cannot take augment"),
+    ],
+    ids=["name", "scheduler", "argument", "block", "folder", "vector", "augment"],
+)
+def test_networks_that_cannot_be_made_are_refused(options: dict[str, Any], shape: BackboneShape, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        make_network(DiffusersOptions(**options), shape)

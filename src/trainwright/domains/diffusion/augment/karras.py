@@ -28,7 +28,7 @@ class KarrasAugmentation:
         self.options = options or AugmentOptions()
 
     def __call__(self, x: Float[Tensor, "b ..."], uniform: Float[Tensor, "b draws"]) -> tuple[Tensor, Float[Tensor, "b 9"]]:
-        """The augmented pictures, and [flip x, flip y, scale, cos − 1, sin, stretch·cos, stretch·sin, move x, move y]; lengths in deviations.
+        """The augmented pictures, and [flip x, flip y, scale, cos − 1, sin, stretch·cos, stretch·sin, move x, move y].
 
         Raises ConfigError for samples that are no pictures.
         """

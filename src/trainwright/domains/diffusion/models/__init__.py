@@ -25,6 +25,11 @@ def _backbone(place: str, options: str, summary: str) -> Part:
 PARTS: dict[str, Part] = {
     "auto": _backbone("auto:build_auto", "AutoBackboneOptions", "an MLP for vectors and the smallest pictures, a U-Net for all others"),
     "mlp": _backbone("mlp:MLP", "MLPOptions", "residual layers over all numbers of a sample"),
+    "diffusers": Part(
+        "trainwright.domains.diffusion.denoisers.diffusers_backbone:make_network",
+        "trainwright.domains.diffusion.denoisers.diffusers_options:DiffusersOptions",
+        "a network of diffusers by the name of its class",
+    ),
     "unet": _backbone("unet:UNetBackbone", "UNetBackboneOptions", "residual blocks of several scales with skips and attention"),
 }
 
