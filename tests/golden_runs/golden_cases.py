@@ -25,6 +25,8 @@ class GoldenCase:
     """The fixture that installs the package of its domain."""
     padded: bool = False
     """Whether rows are of any length, and those of a batch padded to the longest."""
+    system: dict[str, Any] = field(default_factory=dict)
+    """A system that makes samples; without one, `y` is predicted."""
 
     def config(self, folder: Path, workers: int) -> dict[str, Any]:
         """The configuration of a short run that is often saved."""
@@ -36,10 +38,16 @@ class GoldenCase:
             "loader": {"workers": workers},
             **self.settings.get("trainer", {}),
         }
-        rest = {"evaluation": {"baselines": [], "report": False, "importance": False}, "run": {"device": "cpu"}}
-        model = {"combiner": {"type": "concat", "depth": 1, "width": 16}}
         data = {"source": str(folder / self.table), **self.settings.get("data", {})}
-        return {"targets": ["y"], "model": model, **rest, **self.settings, "trainer": trainer, "data": data}
+        return {**(self._made() if self.system else self._predicted()), **self.settings, "trainer": trainer, "data": data}
+
+    def _predicted(self) -> dict[str, Any]:
+        model = {"combiner": {"type": "concat", "depth": 1, "width": 16}}
+        evaluation = {"baselines": [], "report": False, "importance": False}
+        return {"targets": ["y"], "model": model, "evaluation": evaluation, "run": {"device": "cpu"}}
+
+    def _made(self) -> dict[str, Any]:
+        return {"system": self.system, "run": {"device": "cpu"}}
 
 
 def write_tones(folder: Path) -> None:
@@ -133,6 +141,18 @@ LABELLED = {"signal": {"type": "file", "transform": CUT}, "y": {"type": "file", 
 
 RECORDINGS = {"signal": {"type": "signal", "encoder": {"type": "conv", "width": 8, "depth": 1}, "transform": DROPOUT}}
 
+UNET = {"type": "unet", "width": 4, "multipliers": [1, 1], "depth": 1, "attention": [], "heads": 1, "condition_width": 8}
+DIFFUSION = {
+    "type": "diffusion",
+    "of": "signal",
+    "condition": ["y", "a"],
+    "condition_dropout": 0.3,
+    "columns": CROP,
+    "model": UNET,
+    "sampler": "dpmpp_2m_sde",
+    "steps": 3,
+}
+
 CASES = [
     GoldenCase("table", lambda folder: write_rows(folder, None)),
     GoldenCase("files with a random crop", lambda folder: write_rows(folder, waves), {"columns": CROP}),
@@ -161,6 +181,12 @@ CASES = [
         padded=True,
     ),
     GoldenCase("files in buckets by length", lambda folder: write_rows(folder, waves_of_any_length), {"columns": BUCKETS}, padded=True),
+    GoldenCase(
+        "diffusion of signals by class",
+        lambda folder: write_rows(folder, waves),
+        {"trainer": {"max_epochs": 4, "sampling": {"every": "15 steps", "n": 4}}},
+        system=DIFFUSION,
+    ),
     GoldenCase("the domain of a package", write_tones, {"targets": ["label"]}, "tones", "sounds_package"),
 ]
 """Every kind of data brings its row."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fork_server import fork_server
+from golden_cases import GoldenCase
 
 CLOCKS = ("seconds", "per_second")
 """Columns of metrics.csv that no two runs have alike."""
@@ -50,11 +51,30 @@ def run_killed(config: dict[str, Any], run: Path) -> None:
     assert not (run / "results.json").exists(), "it was finished before it was killed"
 
 
-def outcome(run: Path, table: Path) -> dict[str, Any]:
-    """Everything that workers and a restart must not change: weights, metrics.csv, and what is predicted for a table."""
-    import trainwright as tw
-
+def outcome(run: Path, case: GoldenCase, folder: Path) -> dict[str, Any]:
+    """Everything that workers and a restart must not change: weights, metrics.csv, and what is predicted for the table, or made."""
     with (run / "metrics.csv").open() as file:
         rows = [{key: value for key, value in row.items() if not key.endswith(CLOCKS)} for row in csv.DictReader(file)]
-    weights = hashlib.sha256((run / "model" / "model.safetensors").read_bytes()).hexdigest()
-    return {"rows": rows, "weights": weights, "predictions": tw.load(run).predict(str(table)).to_pydict()}
+    found = {"rows": rows, "weights": sha256_of(run / "model" / "model.safetensors")}
+    return {**found, **(made(run) if case.system else predicted(run, folder / case.table))}
+
+
+def predicted(run: Path, table: Path) -> dict[str, Any]:
+    """What the model answers for every row."""
+    import trainwright as tw
+
+    return {"predictions": tw.load(run).predict(str(table)).to_pydict()}
+
+
+def made(run: Path) -> dict[str, Any]:
+    """Samples that were saved while it trained, and some of the model that came out."""
+    import trainwright as tw
+
+    saved = {each.name: sha256_of(each) for each in sorted((run / "media" / "samples").iterdir())}
+    assert len(saved) > 1
+    return {"saved": saved, "samples": tw.load(run).sample(3, seed=5).tolist()}
+
+
+def sha256_of(file: Path) -> str:
+    """Of its content."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()

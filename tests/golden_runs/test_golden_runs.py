@@ -20,9 +20,9 @@ def test_a_run_is_the_same_with_workers_and_after_a_kill(case: GoldenCase, tmp_p
     killed = case.config(tmp_path, workers=2)
     run_killed(killed, tmp_path / "killed")
     run_whole(killed, tmp_path / "killed", resume=True)
-    expected = outcome(tmp_path / "unbroken", tmp_path / case.table)
+    expected = outcome(tmp_path / "unbroken", case, tmp_path)
     assert len(expected["rows"]) > 1
-    assert outcome(tmp_path / "killed", tmp_path / case.table) == expected
+    assert outcome(tmp_path / "killed", case, tmp_path) == expected
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -34,7 +34,7 @@ def test_a_run_is_the_same_by_two_ranks(case: GoldenCase, tmp_path: Path, reques
     pieces = {"micro_batch_size": 8} | config["trainer"] | {"max_epochs": 4}
     run_whole({**config, "trainer": pieces}, tmp_path / "one")
     run_whole({**config, "trainer": {**pieces, "strategy": {"reduce": "ordered"}}, "launch": {"devices": 2}}, tmp_path / "two")
-    expected, found = (outcome(tmp_path / name, tmp_path / case.table) for name in ("one", "two"))
+    expected, found = (outcome(tmp_path / name, case, tmp_path) for name in ("one", "two"))
     mine, theirs = found.pop("rows"), expected.pop("rows")
     assert len(mine) == len(theirs) > 1
     if not case.padded:
