@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fork_server import fork_server
 from golden_cases import GoldenCase
+
+from fork_server import fork_server
 
 CLOCKS = ("seconds", "per_second")
 """Columns of metrics.csv that no two runs have alike."""
