@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 KINDS = {".png": "picture", ".wav": "sound", ".txt": "text", ".npy": "array"}
 WORDS = {"images": "picture", "audio": "sound", "text": "text"}
+TOLD = {"sampler": "{}", "sigmas": "{} sigmas", "steps": "{} steps", "calls": "{} calls of the denoiser"}
+"""How it is said what samples were made by; anything else by its name."""
 COMMON = ("n", "output", "seed", "weights", "gpu", "verbose", "typecheck")
 """Flags for runs of every kind that makes samples."""
 
@@ -97,7 +99,7 @@ def describe(made: Sampled, seed: int) -> str:
     """What was written where, how, and by which weights."""
     step = made.about.get("step")
     said = [f"weights of step {step}"] if step else []
-    said += [f"{name} {value}" for name, value in made.facts.items() if name != "seed"]
+    said += [TOLD.get(name, f"{name} {{}}").format(value) for name, value in made.facts.items() if name != "seed"]
     return wrap(f"{made.folder}: {_describe_files(made)}; {', '.join([*said, f'seed {seed}'])}", 0)
 
 

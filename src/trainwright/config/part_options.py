@@ -12,6 +12,9 @@ from trainwright.config.errors import ManyErrors, RequestError, did_you_mean
 from trainwright.config.model import PartConfig
 from trainwright.config.wording import Refusal, join_refusals
 
+TOLD = ("refused", "unknown_part")
+"""Kinds of refusal that say themselves what is wrong, and what to do."""
+
 
 def check_options(
     options: type[PartConfig], type: str, given: Mapping[str, Any], *, where: str, spell: Callable[[str], str] = str
@@ -24,13 +27,28 @@ def check_options(
     try:
         return options.model_validate({"type": type, **given})
     except ValidationError as error:
-        refused = [_refusal(each, where, spell) for each in error.errors(include_url=False)]
+        refused = _refusals(error.errors(include_url=False), where, spell)
         raise refused[0] if len(refused) == 1 else ManyErrors(refused) from error
 
 
-def _refusal(found: ErrorDetails, where: str, spell: Callable[[str], str]) -> RequestError:
-    named = spell(str(found["loc"][0])) if found["loc"] else "options"
-    what, fix = join_refusals([Refusal(found["type"], found.get("ctx", {}), found["input"])], named)
+def _refusals(found: list[ErrorDetails], where: str, spell: Callable[[str], str]) -> list[RequestError]:
+    """One for each option, of all that refused it: the members of a union, or what stands inside."""
+    grouped: dict[str, list[ErrorDetails]] = {}
+    for each in found:
+        grouped.setdefault(spell(str(each["loc"][0])) if each["loc"] else "", []).append(each)
+    return [_refusal(name, each, where) for name, each in grouped.items()]
+
+
+def _refusal(named: str, found: list[ErrorDetails], where: str) -> RequestError:
+    told = next((each.get("ctx", {}) for each in found if each["type"] in TOLD), None)
+    if told is not None:
+        what = f"{named}: {told['what']}" if named else str(told["what"])
+        return RequestError(what, where=where, why=str(told.get("why") or ""), fix=str(told.get("fix") or ""))
+    if found[0]["type"] == "extra_forbidden":
+        return RequestError(f"{named}: there is no option '{found[0]['loc'][-1]}'", where=where, fix="trainwright list shows all")
+    inside = ".".join(str(each) for each in found[0]["loc"][1:] if isinstance(each, str))
+    refusals = [Refusal(each["type"], each.get("ctx", {}), each["input"]) for each in found]
+    what, fix = join_refusals(refusals, f"{named}.{inside}" if inside and len(found) == 1 else named or "options")
     return RequestError(what, where=where, fix=fix)
 
 

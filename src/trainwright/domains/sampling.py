@@ -24,6 +24,8 @@ class Sampling(ABC):
 
     shape: tuple[int, ...] = ()
     """Of one sample; pictures (c, h, w)."""
+    most: int | None = None
+    """How many may be drawn together, where one would else be another for the others; None for any number."""
 
     @abstractmethod
     def draw(self, first: int, count: int, watch: Watch | None = None) -> Tensor:
@@ -68,6 +70,7 @@ def draw_all(
     frames: bool = False,
 ) -> Drawn:
     """All `n` samples (n, …), in every process of `world`; with `frames` also what each step looked like."""
+    batch_size = min(batch_size, sampling.most or batch_size)
     found = {first: _draw(sampling, first, count, watch, frames) for first, count in pieces_of(n, batch_size, world)}
     if world is not None and world.size > 1:
         world.barrier(patient=True)  # one may have more to do than the others

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,15 +43,23 @@ def draw_samples(
 
     Modes, buffers and every generator are afterwards as they were; `within` is what the forward pass runs in (a precision).
     """
-    key, buffers = fold(seed, "sampling", step), Buffers(system, needed=True)
-    kept = buffers.copy()
+    key = fold(seed, "sampling", step)
     generator = torch.Generator(device=device).manual_seed(key)
+    with without_trace(system, key, device, within):
+        return system.sample(n, generator)
+
+
+@contextmanager
+def without_trace(system: System, key: int, device: torch.device, within: AbstractContextManager[Any] | None = None) -> Iterator[None]:
+    """Round what samples: evaluation mode, no gradients, generators seeded by `key`; afterwards all of it is as it was."""
+    buffers = Buffers(system, needed=True)
+    kept = buffers.copy()
     try:
         with restore_generators(device), torch.no_grad(), eval_mode(system), system.unlogged(), within or nullcontext():
             for each in {id(one): one for one in (torch.default_generator, device_generator(device))}.values():
                 each.manual_seed(key)  # for what draws without the generator that it is given
             seed_python_and_numpy(key)
-            return system.sample(n, generator)
+            yield
     finally:
         buffers.restore(kept)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from trainwright.config.errors import ConfigError
 from trainwright.data.adopted_rows import as_rows
+from trainwright.data.counters import fold
 from trainwright.data.rows import Rows
 from trainwright.engine.adapted import as_system
 from trainwright.engine.beginning import begin, say_untold, say_untrained
@@ -36,7 +38,7 @@ from trainwright.engine.pieces import limit_rows
 from trainwright.engine.plan import Plan
 from trainwright.engine.precision import Precision
 from trainwright.engine.result import FitResult, finish
-from trainwright.engine.sampling import draw_samples, ensure_samples
+from trainwright.engine.sampling import draw_samples, ensure_samples, without_trace
 from trainwright.engine.sanity import sanity_check
 from trainwright.engine.saving.rescue import saved_on_error
 from trainwright.engine.session import Session
@@ -235,6 +237,16 @@ class Trainer:
             system.to(self.device)
             within = Precision(self.config.precision, self.device).evaluation()
             return draw_samples(system, n, seed=seed, step=0, device=self.device, within=within)
+
+    @contextmanager
+    def sampling(self, system: Any, seed: int = 0) -> Iterator[System]:
+        """The system on the device, in evaluation mode and the precision of evaluations, to make samples by hand; as it was afterwards."""
+        system = self._system(system)
+        with surroundings(self.config, system, self.device), system.rehearsing():
+            system.to(self.device)
+            within = Precision(self.config.precision, self.device).evaluation()
+            with without_trace(system, fold(seed, "sampling"), self.device, within):
+                yield system
 
     def train_online(self, system: Any, rows: Rows) -> dict[str, float]:
         """One pass over new rows in their order, a step per batch, from the weights as they are; returns the mean loss.

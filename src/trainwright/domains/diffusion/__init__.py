@@ -29,5 +29,12 @@ DOMAIN = Domain(
         "denoiser": DENOISERS,
         "backbone": BACKBONES,
     },
-    systems={"diffusion": SystemKind(f"{_HERE}.prepared:PreparedDiffusion", f"{_HERE}.predictor:open_diffusion", "generative run")},
+    systems={
+        "diffusion": SystemKind(
+            f"{_HERE}.prepared:PreparedDiffusion",
+            f"{_HERE}.predictor:open_diffusion",
+            "generative run",
+            sampling=f"{_HERE}.sample_options:SampleOptions",
+        )
+    },
 )

@@ -12,13 +12,20 @@ from torch import Tensor
 from trainwright.config.errors import DataError, RequestError, RunError
 from trainwright.config.trust import as_received
 from trainwright.data.rows import Rows
+from trainwright.domains.chosen_weights import choose_weights
 from trainwright.domains.diffusion.artifact import Artifact
+from trainwright.domains.diffusion.asked import read_asked
 from trainwright.domains.diffusion.prepared import PreparedDiffusion
+from trainwright.domains.diffusion.sample_options import SampleOptions
+from trainwright.domains.diffusion.sampled import DiffusionSampling
 from trainwright.domains.forms import as_rows
 from trainwright.domains.place import Place
 from trainwright.domains.predictor import Columns, Field, Predictor, Tensors
+from trainwright.domains.sampling import draw_all
+from trainwright.engine.device import find_device
 from trainwright.engine.trainer import Trainer
 from trainwright.features.table_rows import table_rows
+from trainwright.parallel.world import World
 from trainwright.runs.configured import with_config
 from trainwright.systems.run_config import Config, read_config
 
@@ -35,6 +42,7 @@ class DiffusionPredictor(Predictor):
         self.received = place.received
         self.trainer = Trainer(config.trainer, seed=config.run.seed, device=config.run.device, history="none")
         self.reads = config.model_dump(mode="json")
+        self.from_weights: dict[str, Any] = {}
 
     @property
     def model(self) -> Any:
@@ -94,11 +102,24 @@ class DiffusionPredictor(Predictor):
         walk = self.trainer.validate if split == "validation" else self.trainer.test
         return {"rows": len(rows), "metrics": {"": walk(self.artifact.system, rows)}}
 
+    def sampling(self, options: SampleOptions, n: int, seed: int = 0) -> DiffusionSampling:
+        """As in `Predictor`: `n` samples by what was asked for."""
+        asked = read_asked(options, self.artifact, n)
+        return DiffusionSampling(self.artifact.system, asked, options, seed, lambda: self.trainer.sampling(self.artifact.system, seed))
+
     def sample(self, n: int, seed: int = 0) -> Tensor:
-        """`n` samples in the units of the data: sample number k follows from (seed, k)."""
-        system = self.artifact.system.to(self.trainer.device)
-        with torch.no_grad():
-            return system.sample_numbered(0, n, seed).cpu()
+        """`n` samples in the units of the data, as the run's options say: sample number k follows from (seed, k)."""
+        return draw_all(self.sampling(SampleOptions(), n, seed), n).samples
+
+    def use_weights(self, weights: str) -> None:
+        """Take other weights: see `choose_weights`."""
+        chosen = choose_weights(weights, self.place, self.config.trainer.ema)
+        report = chosen.load(self.artifact.system)
+        self.from_weights = {"weights": chosen.source, "step": report.step, "epoch": report.epoch}
+
+    def work_beside(self, world: World) -> None:
+        """Take the device of this process."""
+        self.trainer.device = find_device(self.config.run.device, world)
 
     def sample_form(self) -> tuple[tuple[float, float], int]:
         """Pictures go from −1 to 1."""
@@ -106,7 +127,7 @@ class DiffusionPredictor(Predictor):
 
     def about(self) -> dict[str, Any]:
         """Where the weights are from."""
-        return {"weights": str(self.place.model)}
+        return self.from_weights or {"weights": str(self.place.model)}
 
 
 @as_received

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -11,15 +11,12 @@ from torch import Tensor
 from trainwright.config.errors import ConfigError
 from trainwright.config.registry import build
 from trainwright.domains.diffusion.conditions import Conditions, Given
+from trainwright.domains.diffusion.drawing import Drawing, draw, usual_drawing
 from trainwright.domains.diffusion.draws import RowDraws
 from trainwright.domains.diffusion.layout import Layout
 from trainwright.domains.diffusion.models.choosing import choose_backbone
 from trainwright.domains.diffusion.models.shape import BackboneShape
-from trainwright.domains.diffusion.noise.samples import SampleNoise
 from trainwright.domains.diffusion.options import DiffusionOptions
-from trainwright.domains.diffusion.samplers import PARTS as SAMPLERS
-from trainwright.domains.diffusion.samplers import SamplerPart
-from trainwright.domains.diffusion.schedules.make import make_sigmas
 from trainwright.domains.diffusion.units import Units
 from trainwright.engine.system import Batch, Loss, StepContext
 from trainwright.systems.base import System
@@ -101,36 +98,12 @@ class DiffusionSystem(System):
         """`n` samples in the units of the data; those of a model with classes have each in turn."""
         return self.sample_numbered(0, n, generator.initial_seed())
 
-    def sample_numbered(self, first: int, count: int, seed: int) -> Tensor:
-        """Samples number `first` to `first + count` of a seed, each of (seed, number) alone."""
-        device = next(self.parameters()).device
-        noise = SampleNoise(seed, first, count, self.layout.shape, device=device, dtype=torch.float32)
-        options = self.config
-        low, high = self.ends
-        sigmas = make_sigmas(options.sigmas, options.steps, low, high, table=getattr(self.denoiser, "sigmas", None), device=device)
-        part = SAMPLERS.get(options.sampler.type)
-        kind = part.noise if isinstance(part, SamplerPart) else ""  # where it is none, what is drawn only where options ask for it
-        given = self.conditions.none(count, device)
-        if self.layout.label is not None:
-            given["class_cond"] = (torch.arange(first, first + count, device=device)) % len(self.layout.classes)
-        made: Tensor = load_sampler(options)(
-            self.denoiser,
-            noise.start() * float(sigmas[0]),
-            sigmas.to(torch.float32),
-            extra_args=given,
-            noise_sampler=noise.sampler(kind or "iid"),
-            **options.sampler.model_dump(exclude={"type"}),
-        )
+    def sample_numbered(self, first: int, count: int, seed: int, drawing: Drawing | None = None) -> Tensor:
+        """Samples number `first` to `first + count` of a seed, each of (seed, number) alone, as the options say unless `drawing` does."""
+        made, _ = draw(self, drawing or usual_drawing(self), first, count, seed)
         return self.units.restore(made)
 
 
 def shape_for(options: DiffusionOptions, layout: Layout) -> BackboneShape:
     """What the network is made for."""
     return layout.backbone_shape(variance=bool(getattr(options.denoiser, "learned_variance", False)))
-
-
-def load_sampler(options: DiffusionOptions) -> Any:
-    """The function of the sampler that the options name."""
-    from trainwright.config.registry import load
-
-    return load("sampler", options.sampler.type)

@@ -1,0 +1,121 @@
+"""From what a person asks of samples to how they are drawn, with everything that cannot be told before anything is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainwright.config.errors import RequestError, nearest
+from trainwright.config.model import PartConfig
+from trainwright.domains.diffusion.artifact import Artifact
+from trainwright.domains.diffusion.drawing import Drawing, Told
+from trainwright.domains.diffusion.given_rows import read_condition, read_init
+from trainwright.domains.diffusion.sample_options import SampleOptions
+from trainwright.domains.diffusion.schedules.make import make_sigmas
+
+WHERE = "sample"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for, as it is told and drawn."""
+
+    drawing: Drawing
+    labels: list[str]
+    """The name of the class of each sample; empty where none has one."""
+    sigmas: str
+    """The name of the schedule; empty for levels that were given."""
+
+
+def read_asked(options: SampleOptions, artifact: Artifact, n: int) -> Asked:
+    """How `n` samples are drawn. Raises RequestError, ConfigError or DataError for what the model cannot do."""
+    system = artifact.system
+    usual = system.config
+    sampler = options.sampler or usual.sampler
+    schedule = options.sigmas if options.sigmas is not None else usual.sigmas
+    levels = find_levels(options, system, schedule)
+    start = None
+    if options.init is not None:
+        start = read_init(artifact, options.init)
+        levels = begin_within(levels, options)
+    classes = find_classes(options, artifact, n)
+    told = read_condition(artifact, options.condition, classes) if not options.unconditional else Told()
+    guidance = usual.guidance if options.guidance is None else options.guidance
+    ensure_guidable(guidance, system, told, options.guidance is not None)
+    names = system.layout.classes
+    labels = [names[int(told.classes[k % len(told.classes)])] for k in range(n)] if told.classes is not None else []
+    drawing = Drawing(sampler, levels, told, guidance if told != Told() else 1.0, start)
+    return Asked(drawing, labels, "" if isinstance(schedule, list) else schedule.type)
+
+
+def find_levels(options: SampleOptions, system: Any, schedule: PartConfig | list[float]) -> Tensor:
+    """Levels of noise (n + 1,), falling. Raises RequestError for ends that are no ends, and levels beside a number of steps."""
+    low, high = system.ends
+    low, high = (low if options.sigma_min is None else options.sigma_min), (high if options.sigma_max is None else options.sigma_max)
+    table = getattr(system.denoiser, "sigmas", None)
+    if isinstance(schedule, list):
+        beside = next((name for name in ("steps", "sigma_min", "sigma_max") if getattr(options, name) is not None), "")
+        if beside and options.sigmas is not None:
+            what = f"sigmas are levels, and {beside} is given too"
+            raise RequestError(what, where=WHERE, why="the levels say all of it", fix=f"leave {beside} out")
+        return torch.tensor(schedule, dtype=torch.float64)
+    if low >= high:
+        what = f"sigma_min is {low:g} and sigma_max {high:g}"
+        raise RequestError(what, where=WHERE, why="sampling goes from the larger to the smaller", fix="let sigma_min be below sigma_max")
+    return make_sigmas(schedule, options.steps or system.config.steps, low, high, table=table)
+
+
+def begin_within(levels: Tensor, options: SampleOptions) -> Tensor:
+    """The last `strength` of the steps, one at least, where something is begun with; all of them where their first level is given."""
+    if "strength" not in options.model_fields_set and options.sigma_max is not None:
+        return levels
+    steps = len(levels) - 1
+    return levels[steps - max(1, round(options.strength * steps)) :]
+
+
+def find_classes(options: SampleOptions, artifact: Artifact, n: int) -> Tensor | None:
+    """The numbers of the classes that samples have in turn (int64, m); None where none has one. Raises RequestError for unknown ones."""
+    names = artifact.system.layout.classes
+    asked = options.labels if options.labels is not None else None if options.class_ is None else [options.class_]
+    if asked is None:
+        return torch.arange(len(names)) if names and not options.unconditional else None
+    where = "labels" if options.labels is not None else "class"
+    if not names:
+        what, why = "this model has no classes", "it was trained without a column that says which one is made"
+        raise RequestError(what, where=where, why=why, fix=f"leave {where} out; system.condition=COLUMN trains with one")
+    if options.labels is not None and len(asked) > n:
+        raise RequestError(f"{len(asked)} labels for {n} samples", where=where, fix=f"-n {len(asked)}, or fewer labels")
+    return torch.tensor([class_number(each, names, where) for each in asked])
+
+
+def class_number(asked: Any, names: Sequence[str], where: str) -> int:
+    """The number of a class by its name, else by itself, from 0 on. Raises RequestError for one that there is not."""
+    spelled = str(asked).lower() if isinstance(asked, bool) else f"{asked:g}" if isinstance(asked, float) else str(asked)
+    found = next((place for place, name in enumerate(names) if spelled in (name, name.lower())), None)
+    if found is not None:
+        return found
+    if isinstance(asked, int) and not isinstance(asked, bool) and 0 <= asked < len(names):
+        return asked
+    shown = ", ".join(names[:8]) + (f" … ({len(names)} in all)" if len(names) > 8 else "")
+    close = "" if spelled.lstrip("-").isdigit() else nearest(spelled, names)
+    fix = f"did you mean '{close}'?" if close else f"one of its names, or 0 to {len(names) - 1}"
+    raise RequestError(f"there is no class {spelled}", where=where, why=f"the model was trained with {shown}", fix=fix)
+
+
+def ensure_guidable(guidance: float, system: Any, told: Told, asked: bool) -> None:
+    """Raise RequestError for guidance of a model that cannot be guided, where it was asked for."""
+    if guidance == 1 or not asked:
+        return
+    where = f"guidance {guidance:g}"
+    if not system.layout.conditional:
+        why = "it was trained with nothing that says which one is made"
+        raise RequestError("this model has no condition to be guided by", where=where, why=why, fix="leave guidance out")
+    if told == Told():
+        raise RequestError("nothing is told that could guide", where=where, why="unconditional", fix="leave one of the two out")
+    if not system.drops:
+        why = "system.condition_dropout was 0, so it never learnt what is made where nothing is told"
+        raise RequestError("this model cannot be guided", where=where, why=why, fix="train with system.condition_dropout=0.1")

@@ -1,0 +1,129 @@
+"""How samples are drawn: from which noise through which levels, and what the denoiser is told of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainwright.config.model import PartConfig
+from trainwright.config.registry import load
+from trainwright.domains.diffusion.conditions import Conditions, Given
+from trainwright.domains.diffusion.noise.samples import SampleNoise
+from trainwright.domains.diffusion.samplers import PARTS as SAMPLERS
+from trainwright.domains.diffusion.samplers import SamplerPart
+from trainwright.domains.diffusion.schedules.make import make_sigmas
+
+Callback = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the network is told of samples: sample k takes row k of each, from the first again where there are fewer."""
+
+    classes: Tensor | None = None
+    """Numbers of classes (int64, m)."""
+    numbers: Tensor | None = None
+    """(m, k)."""
+    beside: Tensor | None = None
+    """(m, channels, …)."""
+
+    def rows(self, first: int, count: int, conditions: Conditions, device: torch.device) -> Given:
+        """The arguments of the network for the samples number `first` and on; what is not told is left open."""
+        found = conditions.none(count, device)
+        parts = [None if each is None else in_turn(each, first, count).to(device) for each in (self.classes, self.numbers, self.beside)]
+        return {**found, **conditions.given(*parts)}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Everything that samples follow from beside the network, the seed and their numbers."""
+
+    sampler: PartConfig
+    sigmas: Tensor
+    """Levels of noise, falling (n + 1,)."""
+    told: Told = field(default_factory=Told)
+    guidance: float = 1.0
+    start: Tensor | None = None
+    """What noise is added to (m, *shape), as the network is given it; None for nothing."""
+
+    @property
+    def part(self) -> SamplerPart | None:
+        """What is known of the sampler; None for one of a person's own."""
+        part = SAMPLERS.get(self.sampler.type)
+        return part if isinstance(part, SamplerPart) else None
+
+    @property
+    def noise(self) -> str:
+        """The kind of noise that its steps take, if they take any."""
+        return (self.part.noise if self.part else "") or "iid"
+
+
+def usual_drawing(system: Any) -> Drawing:
+    """As the options of a system say: of a model with classes each in turn."""
+    options, (low, high) = system.config, system.ends
+    levels = make_sigmas(options.sigmas, options.steps, low, high, table=getattr(system.denoiser, "sigmas", None))
+    classes = torch.arange(len(system.layout.classes)) if system.layout.classes else None
+    return Drawing(options.sampler, levels, Told(classes), options.guidance if system.drops else 1.0)
+
+
+class CountedCalls:
+    """A denoiser that counts how often it is called."""
+
+    def __init__(self, denoiser: Any) -> None:
+        self.denoiser, self.calls = denoiser, 0
+
+    def __call__(self, x: Tensor, sigma: Tensor, **given: Any) -> Tensor:
+        self.calls += 1
+        found: Tensor = self.denoiser(x, sigma, **given)
+        return found
+
+
+def draw(system: Any, drawing: Drawing, first: int, count: int, seed: int, callback: Callback | None = None) -> tuple[Tensor, int]:
+    """The samples number `first` to `first + count − 1` (count, *shape), as the network is given them, and how often it was asked."""
+    device = next(system.parameters()).device
+    noise = SampleNoise(seed, first, count, system.layout.shape, device=device, dtype=torch.float32)
+    x = noise.start() * float(drawing.sigmas[0])
+    if drawing.start is not None:
+        x = x + in_turn(drawing.start, first, count).to(x)
+    given = drawing.told.rows(first, count, system.conditions, device)
+    denoiser = CountedCalls(system.denoiser)
+    asked = denoiser if drawing.guidance == 1 else Guided(denoiser, drawing.guidance, system.conditions.none(count, device))
+    made: Tensor = load("sampler", drawing.sampler.type)(
+        asked,
+        x,
+        drawing.sigmas,
+        extra_args=given,
+        callback=callback,
+        noise_sampler=noise.sampler(drawing.noise),
+        **drawing.sampler.model_dump(exclude={"type"}),
+    )
+    return made, denoiser.calls
+
+
+class Guided:
+    """u + guidance · (c − u), of what the denoiser says with the condition (c) and without one (u), asked in one call."""
+
+    def __init__(self, denoiser: Any, guidance: float, unconditional: Given) -> None:
+        self.denoiser, self.guidance, self.unconditional = denoiser, guidance, unconditional
+
+    def __call__(self, x: Tensor, sigma: Tensor, **given: Tensor) -> Tensor:
+        both = {name: torch.cat([self.unconditional[name], each]) for name, each in given.items()}
+        without, told = self.denoiser(torch.cat([x, x]), torch.cat([sigma, sigma]), **both).chunk(2)
+        guided: Tensor = without + self.guidance * (told - without)
+        return guided
+
+
+def in_turn(values: Tensor, first: int, count: int) -> Tensor:
+    """The values of samples number `first` and on, of (m, …) from the first again."""
+    return values[torch.arange(first, first + count) % len(values)]
+
+
+def visible(told: Mapping[str, Any], sigma_data: float) -> Tensor:
+    """What a step looks like: x with the deviation of the data in place of that of its noise."""
+    x, sigma = told["x"], torch.as_tensor(told["sigma"], dtype=torch.float64).reshape(-1)[0].item()
+    shown: Tensor = x * (sigma_data / (sigma**2 + sigma_data**2) ** 0.5)
+    return shown

@@ -1,0 +1,90 @@
+"""What `trainwright sample` and `run.sample` are told of a diffusion model. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from trainwright.config.choice import choice, choose
+from trainwright.config.errors import ConfigError
+from trainwright.config.model import PartConfig, as_refusal
+from trainwright.config.registry import parts
+from trainwright.domains.diffusion.options import Positive
+from trainwright.domains.diffusion.samplers import joined_name
+
+ClassName = str | int | float | bool
+
+
+def _as_names(value: Any) -> Any:
+    """One name as a list of it; `cat,dog` as two."""
+    if isinstance(value, str):
+        return [each.strip() for each in value.split(",")]
+    return [value] if isinstance(value, int | float) else value
+
+
+def _as_schedule(value: Any) -> Any:
+    """Levels as numbers; anything else names a schedule."""
+    if not isinstance(value, list | tuple):
+        return choose("sigma_schedule", value)
+    wrong = next((each for each in value if isinstance(each, bool) or not isinstance(each, int | float)), None)
+    if wrong is not None or len(value) < 2:
+        what = f"{wrong!r} is no level of noise" if wrong is not None else "one level of noise makes no step"
+        raise as_refusal(ConfigError(what, fix="give two levels or more, falling, the last of them 0: [80, 10, 1, 0]"))
+    return [float(each) for each in value]
+
+
+class SampleOptions(PartConfig):
+    """How samples of a diffusion model are drawn; what is not said is as `system` of its configuration has it."""
+
+    type: str = "diffusion"
+    sampler: choice("sampler") | None = Field(default=None, json_schema_extra={"metavar": "NAME"})  # type: ignore[valid-type]
+    """How the noise is taken away: see `trainwright list sampler`; `{type: euler, s_churn: 40}` with options."""
+    steps: int | None = Field(default=None, ge=1)
+    """In how many steps."""
+    sigmas: Annotated[Any, BeforeValidator(_as_schedule)] = Field(default=None, json_schema_extra={"metavar": "NAME"})
+    """Which levels of noise they go through: see `trainwright list sigma_schedule`; or the levels themselves, `[80, 10, 1, 0]`."""
+    sigma_min: Positive | None = None
+    """The least noise before none."""
+    sigma_max: Positive | None = None
+    """The noise that it begins with."""
+    class_: ClassName | None = Field(default=None, json_schema_extra={"metavar": "NAME"})
+    """The class of all samples, by its name or number; default: each class in turn."""
+    labels: Annotated[list[ClassName], BeforeValidator(_as_names)] | None = Field(default=None, json_schema_extra={"metavar": "NAMES"})
+    """The class of each sample, in turn: `0,1,7`."""
+    condition: Any = Field(default=None, json_schema_extra={"metavar": "ROW"})
+    """Other columns that say which one is made: `{age: 40, sex: male}`, or a file with a row for each sample, in turn."""
+    unconditional: bool = False
+    """Tell the network nothing of what is to be made."""
+    guidance: float | None = Field(default=None, ge=0, json_schema_extra={"metavar": "W"})
+    """How strongly samples follow their condition: u + W · (c − u), 1 as the model learnt it (Ho and Salimans 2022)."""
+    init: Any = Field(default=None, json_schema_extra={"metavar": "FILE"})
+    """What it begins with in place of noise alone: a picture or a recording, or a folder or table of them, in turn."""
+    strength: float = Field(default=0.6, gt=0, le=1)
+    """With `init`: the share of the steps that are done, so how much of it is made anew."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _divide_name(cls, given: Any) -> Any:
+        """`DPM++ 2M Karras`, as web UIs have it, is a sampler and a schedule."""
+        name = given.get("sampler") if isinstance(given, dict) else None
+        if not isinstance(name, str) or name in parts("sampler"):
+            return given
+        try:
+            found = joined_name(name)
+        except ConfigError:
+            return given  # a sampler of a person's own, or none: told with the option
+        schedule = {"sigmas": found.sigmas} if found.sigmas and given.get("sigmas") is None else {}
+        return {**given, "sampler": {"type": found.sampler, **found.options}, **schedule}
+
+    @model_validator(mode="after")
+    def _only_one_says_which(self) -> Self:
+        given = [name for name in ("class_", "labels", "unconditional") if getattr(self, name) not in (None, False)]
+        if len(given) > 1:
+            raise as_refusal(ConfigError(f"{' and '.join(each.rstrip('_') for each in given)} are both given", fix="keep one of them"))
+        if self.labels is not None and not self.labels:
+            raise as_refusal(ConfigError("labels are empty", fix="name a class for each sample: 0,1,7"))
+        if "strength" in self.model_fields_set and self.init is None:
+            what = "strength says how much of `init` is made anew, and there is none"
+            raise as_refusal(ConfigError(what, fix="--init FILE, or leave strength out"))
+        return self
