@@ -1,0 +1,1 @@
+"""Guidance: denoisers made of denoisers, away from what a worse or less told one gives."""
