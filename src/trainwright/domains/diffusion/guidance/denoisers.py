@@ -13,7 +13,7 @@ from trainwright.config.errors import RequestError, nearest
 from trainwright.domains.diffusion.guidance.calls import Conditions, denoise_each
 from trainwright.domains.diffusion.guidance.rules import Linear, Rule, along, rescaled, rule_named
 
-Denoiser = Callable[..., Tensor]
+Denoises = Callable[..., Tensor]
 Interval = tuple[float, float]
 
 CONVENTIONS = {"imagen": 0.0, "original": 1.0}
@@ -28,7 +28,7 @@ class GuidedDenoiser(nn.Module):
     """
 
     def __init__(
-        self, denoiser: Denoiser, guidance: float | Tensor, interval: Interval | None, rescale: float, rule: str | Rule | None
+        self, denoiser: Denoises, guidance: float | Tensor, interval: Interval | None, rescale: float, rule: str | Rule | None
     ) -> None:
         super().__init__()
         self.denoiser = denoiser
@@ -80,7 +80,7 @@ class CFGDenoiser(GuidedDenoiser):
 
     def __init__(
         self,
-        denoiser: Denoiser,
+        denoiser: Denoises,
         guidance: float | Tensor = 1.0,
         unconditional: Conditions | None = None,
         *,
@@ -113,8 +113,8 @@ class AutoguidanceDenoiser(GuidedDenoiser):
 
     def __init__(
         self,
-        denoiser: Denoiser,
-        weaker: Denoiser,
+        denoiser: Denoises,
+        weaker: Denoises,
         guidance: float | Tensor = 1.0,
         *,
         interval: Interval | None = None,
@@ -137,10 +137,10 @@ class AutoguidanceDenoiser(GuidedDenoiser):
 class ComposedDenoiser(nn.Module):
     """Several conditions at once: u + Σ wᵢ (cᵢ − u) (Liu et al. 2022, "Compositional visual generation", equation 11).
 
-    A weight below 0 says "not this". All are asked in one call. What the call itself is told holds for all of them, below what each one says.
+    A weight below 0 says "not this". All are asked in one call, and what that is told holds for all where they say nothing else.
     """
 
-    def __init__(self, denoiser: Denoiser, conditions: Sequence[tuple[Conditions, float]], unconditional: Conditions) -> None:
+    def __init__(self, denoiser: Denoises, conditions: Sequence[tuple[Conditions, float]], unconditional: Conditions) -> None:
         """`conditions`: pairs of arguments of the denoiser and their weight. Raises RequestError where there is none."""
         super().__init__()
         if not conditions:
@@ -157,12 +157,12 @@ class ComposedDenoiser(nn.Module):
 
 
 class DynamicThresholdDenoiser(nn.Module):
-    """Predictions kept in range: each row cut to a quantile of its absolute values, and divided by it (Saharia et al. 2022, 2.3).
+    """Predictions kept in range: each row cut to a quantile of its absolute values and divided by it (Saharia et al. 2022).
 
     A row whose quantile is within `limit`, the largest value of the data, is cut to `limit`. Wrap it round what guides.
     """
 
-    def __init__(self, denoiser: Denoiser, percentile: float = 0.995, limit: float = 1.0) -> None:
+    def __init__(self, denoiser: Denoises, percentile: float = 0.995, limit: float = 1.0) -> None:
         """Raises RequestError where the percentile is no share above 0, or the limit not above 0."""
         super().__init__()
         if not 0 < percentile <= 1:
