@@ -19,6 +19,7 @@ KINDS: dict[str, str] = {
     "positions": "trainwright.nn.positions",
     "loss": "trainwright.losses",
     "metric": "trainwright.metrics",
+    "feature_extractor": "trainwright.metrics.extractors",
     "optimizer": "trainwright.optim",
     "schedule": "trainwright.optim.schedules",
     "tracker": "trainwright.tracking",

@@ -21,6 +21,7 @@ from trainwright.metrics.pairs import Pair, find_pair
 log = logging.getLogger("trainwright.metrics")
 
 MADE, REAL = "made", "real"
+SIDES = (MADE, REAL)
 
 
 class FeatureMetric(Metric):
@@ -83,9 +84,18 @@ class FeatureMetric(Metric):
         self.width = features.shape[1]
         return features
 
-    def take_in(self, side: str, features: Tensor) -> None:
-        """Take in features (rows, numbers) in float64, on the CPU."""
+    def take_in(self, side: str, features: Tensor, keys: np.ndarray | None = None) -> None:
+        """Take in features (rows, numbers) in float64, on the CPU; `keys` as `number_keys`, where rows are known by numbers."""
         raise NotImplementedError
+
+    def keys_of(self, features: Tensor, keys: np.ndarray | None) -> np.ndarray:
+        """16 bytes for each row (rows, 16) by which it is put into halves and subsets: of its number, else of its content."""
+        found = row_keys(features) if keys is None else keys
+        return np.frombuffer(found.tobytes(), np.uint8).reshape(-1, 16)
+
+    def side_tensors(self, side: str) -> dict[str, Tensor]:
+        """What is kept of a side, for another metric of the same options to `load`."""
+        return {name: each for name, each in self.tensors().items() if name.startswith(side)}
 
     def for_training(self, budget: int) -> None:
         """Training rows are not measured."""
@@ -133,10 +143,10 @@ class StoredFeatures:
         self.limit, self.seen = limit, 0
         self.keys, self.rows = np.zeros(0, "S16"), torch.zeros(0, 0, dtype=torch.float64)
 
-    def add(self, features: Tensor, seen: int | None = None) -> None:
-        """Take in rows (rows, numbers) in float64; `seen`: how many they are drawn from, where they were drawn."""
+    def add(self, features: Tensor, seen: int | None = None, keys: np.ndarray | None = None) -> None:
+        """Take in rows (rows, numbers) in float64; `seen`: how many they are drawn from, where they were drawn; `keys`: their order."""
         self.seen += len(features) if seen is None else seen
-        keys = np.concatenate([self.keys, row_keys(features)])
+        keys = np.concatenate([self.keys, row_keys(features) if keys is None else keys])
         rows = torch.cat([self.rows, features]) if len(self.rows) else features
         order = np.argsort(keys, kind="stable")[: self.limit]
         self.keys, self.rows = keys[order], rows[torch.from_numpy(order)]
@@ -162,9 +172,9 @@ class StoringMetric(FeatureMetric):
         """What is kept of the rows."""
         return f"features of up to {self.options.limit:,} rows of each side"
 
-    def take_in(self, side: str, features: Tensor) -> None:
+    def take_in(self, side: str, features: Tensor, keys: np.ndarray | None = None) -> None:
         """Keep them."""
-        self.sides[side].add(features)
+        self.sides[side].add(features, keys=keys)
 
     def counts(self) -> tuple[int, int]:
         """How many made and real rows were seen."""
@@ -177,14 +187,16 @@ class StoringMetric(FeatureMetric):
                 for side, held in other.sides.items():
                     if len(held.rows):
                         self.fit_width(held.rows)
-                        self.sides[side].add(held.rows, held.seen)
+                        self.sides[side].add(held.rows, held.seen, held.keys)
 
     def tensors(self) -> dict[str, Tensor]:
         """The features, and how many rows were seen."""
-        held = {side: each for side, each in self.sides.items() if len(each.rows)}
-        return {f"{side}/rows": each.rows for side, each in held.items()} | {
-            f"{side}/seen": torch.tensor(each.seen) for side, each in held.items()
-        }
+        found: dict[str, Tensor] = {}
+        for side, each in self.sides.items():
+            if len(each.rows):
+                keys = torch.from_numpy(self.keys_of(each.rows, each.keys).copy())
+                found |= {f"{side}/rows": each.rows, f"{side}/seen": torch.tensor(each.seen), f"{side}/keys": keys}
+        return found
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take the features back; begin anew from nothing."""
@@ -194,7 +206,7 @@ class StoringMetric(FeatureMetric):
             if f"{side}/rows" in tensors:
                 rows = tensors[f"{side}/rows"].cpu()
                 self.fit_width(rows)
-                held.add(rows, int(tensors[f"{side}/seen"]))
+                held.add(rows, int(tensors[f"{side}/seen"]), np.frombuffer(tensors[f"{side}/keys"].cpu().numpy().tobytes(), "S16"))
 
     def memory_of(self, rows: int) -> str:
         """What it will hold of so many rows."""
@@ -206,3 +218,12 @@ def row_keys(features: Tensor) -> np.ndarray:
     """16 bytes for each row that follow from its numbers."""
     held = np.ascontiguousarray(features.numpy())
     return np.array([hashlib.blake2b(each.tobytes(), digest_size=16).digest()[:15] + b"\1" for each in held], "S16")
+
+
+def number_keys(side: str, first: int, count: int) -> np.ndarray:
+    """16 bytes for each of the rows number `first` and on of a side, that follow from the number and look drawn.
+
+    Halves and subsets of rows that are known by a number are the same rows whatever rounding makes of their features.
+    """
+    names = (f"{side} {number}".encode() for number in range(first, first + count))
+    return np.array([hashlib.blake2b(each, digest_size=16).digest()[:15] + b"\1" for each in names], "S16")

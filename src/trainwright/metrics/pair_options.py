@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from trainwright.config.foreign import found_at
+from trainwright.config.foreign import found_at, is_path
 from trainwright.config.model import PartConfig, refusal
-
-PIXELS = "pixels"
+from trainwright.config.registry import registered_name
 
 
 class RangeOptions(PartConfig):
@@ -69,14 +69,17 @@ class FeaturesOptions(PartConfig):
     """What makes features of pictures or signals: there is no usual one, since none is downloaded."""
 
     features: Any = ""
-    """A module or function of one's own (`./mine.py:Features`) that gives (rows, numbers), or `pixels` for the values themselves."""
+    """A module or function of one's own (`./mine.py:Features`) that gives (rows, numbers), or a part of `trainwright list
+    feature_extractor`: `pixels` for the values themselves."""
     limit: int = Field(default=10_000, ge=2)
     """Rows of each side whose features are kept where all are needed; of more, these many are drawn by their content."""
 
     @field_validator("features")
     @classmethod
     def _is_there(cls, value: Any) -> Any:
-        return str(refusal(found_at)(value)[1]) if isinstance(value, str) and value not in ("", PIXELS) else value
+        if not isinstance(value, str) or not value:
+            return value
+        return str(refusal(found_at)(value)[1]) if is_path(value) else refusal(partial(registered_name, "feature_extractor"))(value)
 
 
 class KIDOptions(FeaturesOptions):
@@ -88,6 +91,13 @@ class KIDOptions(FeaturesOptions):
     """Rows of each side in a subset; of fewer, all, which then make one subset."""
     seed: int = Field(default=0, ge=0)
     """From which the subsets follow."""
+
+
+class InceptionScoreOptions(FeaturesOptions):
+    """exp E KL(p(y|x) ‖ p(y)) (Salimans et al. 2016), of features that give probabilities of classes."""
+
+    splits: int = Field(default=10, ge=1)
+    """Parts of the rows that the deviation is over."""
 
 
 class NeighbourOptions(FeaturesOptions):

@@ -15,6 +15,7 @@ from trainwright.config.registry import Part
 from trainwright.metrics.pair_options import (
     CenterOptions,
     FeaturesOptions,
+    InceptionScoreOptions,
     KIDOptions,
     MMDOptions,
     NeighbourOptions,
@@ -225,6 +226,13 @@ _PARTS: dict[str, MetricPart] = {
     "fid": _pair("frechet:FID", FeaturesOptions, "Fréchet distance of made from real rows by features", (PICTURE, SIGNAL), up=False),
     "kid": _pair("kernels:KID", KIDOptions, "kernel distance of made from real rows, unbiased", (PICTURE, SIGNAL), up=False, low=-_INF),
     "mmd": _pair("kernels:MMD", MMDOptions, "maximum mean discrepancy under Gaussian kernels", (PICTURE, SIGNAL), up=False, low=-_INF),
+    "inception_score": _pair(
+        "inception:InceptionScore",
+        InceptionScoreOptions,
+        "how sure a classifier is of each made row, and of how many classes",
+        (PICTURE, SIGNAL),
+        low=1.0,
+    ),
     "prdc": _pair("neighbours:PRDC", NeighbourOptions, "precision, recall, density, coverage of made rows", (PICTURE, SIGNAL)),
 }
 
