@@ -10,7 +10,7 @@ from trainwright.config.errors import RequestError, nearest
 MEASURING = (
     *("system", "model", "loss", "metrics", "target", "extensions", "parametrizations", "data", "imports", "parser", "arguments"),
     *("trainer.loader", "trainer.evaluation_batch_size", "trainer.batch_size", "trainer.limit_batches", "trainer.precision"),
-    *("trainer.modes", "trainer.callbacks", "run.device", "run.seed"),
+    *("trainer.sample_metrics", "trainer.modes", "trainer.callbacks", "run.device", "run.seed"),
 )
 """Settings that count where a system of one's own is measured or predicts; the others are of its training."""
 GIVEN = (

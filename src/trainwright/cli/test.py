@@ -51,8 +51,8 @@ def parser() -> ConfiguredParser:
     return made
 
 
-def add_measuring(made: ConfiguredParser, more: tuple[str, ...] = ()) -> None:
-    """The arguments of a measurement; `more` are flags that the command has beside them."""
+def add_measuring(made: ConfiguredParser, more: tuple[str, ...] = (), samples: tuple[str, ...] = ()) -> None:
+    """The arguments of a measurement; `more` are flags that the command has beside them, `samples` those of systems that make samples."""
     made.add_argument(
         "--weights", default="", metavar="RUN|FILE", help="weights for a configuration: a run, a checkpoint or a safetensors file"
     )
@@ -60,7 +60,7 @@ def add_measuring(made: ConfiguredParser, more: tuple[str, ...] = ()) -> None:
     add_trust_flag(made)
     add_launch_flags(made)
     instead = "name its configuration instead: trainwright test RUN/config.yaml --weights FILE"
-    shared = (*more, "json", *LAUNCH)
+    shared = (*more, *samples, "json", *LAUNCH)
     as_trained = "leave it out: a run is measured as it was trained"
     made.forms = {
         "table": Form("a table's run", (*more, "json", "verbose", "typecheck"), SETTINGS, as_trained),

@@ -13,7 +13,7 @@ from trainwright.engine.system import System
 TAKEN = (
     *("monitor", "mode", "automatic_optimization", "own_metrics", "asked_metrics", "tried_before", "shares_evaluation", "batch_transforms"),
     *("training_step", "evaluation_step", "validation_step", "test_step", "predict_step", "loss_weights"),
-    *("sample", "sample_range", "sample_rate", "same_noise"),
+    *("sample", "sample_range", "sample_rate", "same_noise", "sample_numbered", "as_samples", "class_of"),
     *("metrics", "metric_names", "higher_is_better", "begin_batch", "take_logged"),
     *("configure_optimizers", "plan_known", "attach", "update_step", "update_step_end", "rehearsing", "report_blocks"),
 )

@@ -17,6 +17,7 @@ from trainwright.engine.manual import check_manual
 from trainwright.engine.modes import check as check_modes
 from trainwright.engine.monitor import Monitor, resolve
 from trainwright.engine.precision import matching
+from trainwright.engine.sample_metrics import check_sample_metrics
 from trainwright.engine.sampling import ensure_samples, say_never
 from trainwright.engine.settings import UNKNOWN_RATE as UNKNOWN_RATE
 from trainwright.engine.settings import Settings, keep_error, raise_errors
@@ -152,6 +153,9 @@ class Assembly(Settings):
         """Raise ConfigError where samples are asked of a system that makes none."""
         if self.config.sampling is not None:
             ensure_samples(self.system)
+        if self.config.sample_metrics is not None:
+            ensure_samples(self.system, where="trainer.sample_metrics")
+            check_sample_metrics(self.config.sample_metrics, self.monitor.name, self.plan)
 
     def _own(self) -> None:
         """Raise ConfigError for settings that a system which makes its optimizers, or its steps, by itself cannot follow."""

@@ -16,6 +16,7 @@ from trainwright.engine.loader_options import LoaderOptions
 from trainwright.engine.mode_options import ModeOptions
 from trainwright.engine.precision_options import Precision, PrecisionOptions
 from trainwright.engine.recovery_options import RecoveryOptions
+from trainwright.engine.sample_metrics_options import SampleMetrics
 from trainwright.engine.sampling_options import Sampling
 from trainwright.optim.average_options import EMA, SWAOptions
 from trainwright.optim.parameter_options import Clipping, GradientHookOptions, ParameterOptions
@@ -118,6 +119,8 @@ class TrainerConfig(ConfigModel):
     """
     sampling: Sampling | None = None
     """What `sample` of the system makes at an interval, to be looked at: `500 steps`, or a mapping with `every` and `n`."""
+    sample_metrics: SampleMetrics | None = None
+    """Measures samples beside the rows of a split (FID, KID and others): names, or a mapping with `metrics`, `n`, `features`."""
     sanity_check: int = Field(default=1, ge=0)
     """Batches of the validation split that are tried before the first step, so that a mistake there is met early; 0 for none."""
 

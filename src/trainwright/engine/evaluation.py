@@ -69,6 +69,8 @@ def measure(session: Session, rows: Rows, split: str) -> dict[str, float]:
         joint = joint_metric(session, rows, metric, summing, turns)
         walk_split(session, rows, split, joint.take_in, padding, turns=turns, end_round=joint.end_round)
     found = compute_numbers(metric) | padding.means(session.parts.strategy.data_world if turns.size > 1 else World())
+    if session.parts.sample_metrics is not None:
+        found |= session.parts.sample_metrics.measure(session, rows, split)
     if split == "validation":
         for tracker in session.parts.trackers:
             if isinstance(tracker, EvaluationFiles):

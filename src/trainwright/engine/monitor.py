@@ -27,6 +27,8 @@ class Monitor:
         self.optional = self.by_default and system.monitor_is_optional and not _waited_for(config)
         """Whether an evaluation without the metric is one that picks nothing."""
         names = system.metric_names()
+        if config.sample_metrics is not None and self.asked in config.sample_metrics.names():
+            names = [self.asked]  # measured beside what the system says
         self.name = self.asked if names is None else resolve(self.asked, names)
         own = mode_of(system) if config.monitor == "auto" else "auto"
         self.mode = next((each for each in (config.mode, own) if each != "auto"), "") or self._mode(self.name)

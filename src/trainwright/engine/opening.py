@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +47,7 @@ from trainwright.engine.randomness import StepSeeds
 from trainwright.engine.recovery import Buffers
 from trainwright.engine.running import RunningLoss
 from trainwright.engine.running_metrics import RunningMetrics
+from trainwright.engine.sample_metrics import SampleMeasurer
 from trainwright.engine.sampling import Sampler
 from trainwright.engine.saving.saver import Saver
 from trainwright.engine.session import Session
@@ -90,6 +91,8 @@ class Opening:
     world: World
     own: OwnOptimizers
     history: History = "all"
+    training_rows: Callable[[], Rows] | None = None
+    """Where features of samples are learnt from, where what is measured are other rows."""
 
     def assembly(self, system: System, rows: int, validated: bool, ready: bool) -> Assembly:
         """The parts that the settings make for so many rows. Raises ConfigError when the lengths cannot be."""
@@ -197,6 +200,7 @@ class Opening:
             evaluation_batch_size=evaluation_size(config, made.plan, train),
             followers=Followers(system, train),
             sampler=None if config.sampling is None else Sampler(config.sampling),
+            sample_metrics=None if config.sample_metrics is None else SampleMeasurer(config.sample_metrics, self.training_rows),
             monitor=made.monitor,
             best=best,
             hooks=Hooks([]),

@@ -47,6 +47,7 @@ from trainwright.parallel.world import World
 from trainwright.tracking.base import Tracker
 
 if TYPE_CHECKING:
+    from trainwright.engine.sample_metrics import SampleMeasurer
     from trainwright.engine.session import Session
 
 
@@ -81,6 +82,8 @@ class Parts:
     followers: Followers
     sampler: Sampler | None
     """What makes samples now and then, where that is asked for."""
+    sample_metrics: SampleMeasurer | None
+    """What measures samples beside the rows of a split, where that is asked for."""
     monitor: Monitor
     best: BestEvaluations
     hooks: Hooks

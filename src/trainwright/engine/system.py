@@ -7,12 +7,14 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import FOREIGN, ConfigError
+from trainwright.data.counters import fold
 from trainwright.engine.directions import higher_is_better
 from trainwright.engine.renamed import ON_CONTEXT, find_renamed
 
@@ -146,6 +148,31 @@ class System(nn.Module):
         """`n` new things made from the noise of `generator`: a tensor, rows first (pictures n c h w), texts, or a mapping of these."""
         raise _not_written(self, "sample(self, n, generator)")
 
+    def sample_numbered(self, first: int, count: int, seed: int, **options: Any) -> Any:
+        """The samples number `first` and on of a seed, as `sample` gives them.
+
+        By default from a generator that follows from (seed, first), so that samples are those of one size of batch; a system whose every
+        sample follows from (seed, number) makes them the same in batches of any size. `options` are the system's own.
+        """
+        generator = torch.Generator(device=device_of(self)).manual_seed(fold(seed, "sampling", first))
+        return self.sample(count, generator, **options)
+
+    def as_samples(self, batch: Batch) -> Tensor:
+        """The rows of a batch of data in the form and range of `sample`, which samples are measured beside.
+
+        By default the one tensor of floats with dimensions beside the rows. Raises ConfigError where there are none or several.
+        """
+        found = {name: each for name, each in tensors_in(batch).items() if each.is_floating_point() and each.dim() > 1}
+        if len(found) == 1:
+            return next(iter(found.values()))
+        why = f"a batch has {', '.join(found) or 'no tensor of floats with dimensions beside the rows'}"
+        what, fix = f"{self.shown_name} does not say what samples are measured beside", "write def as_samples(self, batch) in its class"
+        raise ConfigError(what, where=f"{self.shown_name}.as_samples", why=why, fix=fix)
+
+    def class_of(self, batch: Batch) -> Tensor | None:
+        """The class of each row of a batch (rows,), whole numbers from 0 on, by which features may be learnt; None where there is none."""
+        return None
+
     @property
     def makes_samples(self) -> bool:
         """Whether `sample` is its own."""
@@ -245,6 +272,12 @@ class System(nn.Module):
     def handed_back(self) -> nn.Module:
         """What the person gave, and is given back with the results."""
         return self
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where the first parameter or buffer of a module lies; the CPU where it has none."""
+    first = next(chain(module.parameters(), module.buffers()), None)
+    return torch.device("cpu") if first is None else first.device
 
 
 def overriding(system: System, name: str) -> Listener | None:

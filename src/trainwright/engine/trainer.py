@@ -96,6 +96,10 @@ class Trainer:
         """Step and epoch that `validate`, `test` and `predict` are at: those of the weights that were loaded."""
         self.media_folder: Path | None = None
         """Where media go that are saved meanwhile; without it into a place that is soon gone."""
+        self.training_rows: Callable[[], Rows] | None = None
+        """Where features of samples are learnt from in `validate` and `test`, whose own rows are not those of training."""
+        self.measured_by: dict[str, Any] = {}
+        """What the samples of the last `validate` or `test` were measured by; empty where there were none."""
         self._online: Session | None = None
         self._online_before: Mapping[str, Any] | None = None
         self._given: tuple[Any, System] | None = None
@@ -114,6 +118,7 @@ class Trainer:
             world=self.world,
             own=self._own,
             history=self.history,
+            training_rows=self.training_rows,
         )
 
     def _system(self, given: Any) -> System:
@@ -220,7 +225,10 @@ class Trainer:
     def _measure(self, system: Any, rows: Rows, split: str, stage: str) -> dict[str, float]:
         rows, system = limit_rows(as_rows(rows, f"Trainer.{stage}"), self.config), self._system(system)
         with surroundings(self.config, system, self.device), Interrupts(world=self.world) as interrupts, tell_when_stopped(interrupts):
-            return measure(self._alone(system, rows, stage, interrupts), split)
+            session = self._alone(system, rows, stage, interrupts)
+            found = measure(session, split)
+            self.measured_by = {} if session.parts.sample_metrics is None else session.parts.sample_metrics.about
+            return found
 
     def predict(self, system: Any, rows: Rows) -> dict[str, Tensor]:
         """What `system.predict_step` gives for `rows`, joined in their order, through the predict hooks; writes nothing."""

@@ -1,0 +1,168 @@
+"""Samples of a system measured beside the real rows of a split, by features: the same at any number of processes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from trainwright.config.errors import ConfigError, DataError
+from trainwright.config.registry import build
+from trainwright.data.rows import Rows
+from trainwright.engine.evaluation import turns_of
+from trainwright.engine.learnt_features import learn_features
+from trainwright.engine.plan import Plan
+from trainwright.engine.sample_metrics_options import AUTO, SampleMetricsOptions, refuse_unmeasured
+from trainwright.engine.sample_rows import AT_ONCE, Made, draw_numbered, facts_of, features_in_order, real_rows
+from trainwright.engine.system import System
+from trainwright.files.text import write_json
+from trainwright.metrics import label
+from trainwright.metrics.extractor import Extractor, make_extractor
+from trainwright.metrics.feature_sets import MADE, REAL, FeatureMetric
+from trainwright.metrics.reference import ReferenceFacts, read_reference, write_reference
+
+if TYPE_CHECKING:
+    from trainwright.engine.session import Session
+
+log = logging.getLogger("trainwright.engine")
+
+WHERE = "trainer.sample_metrics"
+FILE = "sample_metrics.json"
+"""What numbers of samples in a run were measured by."""
+
+Kept = dict[str, dict[str, Tensor]]
+"""Metric → what it keeps of the real rows."""
+
+
+def check_sample_metrics(options: SampleMetricsOptions, monitor: str, plan: Plan) -> None:
+    """Raise ConfigError for a monitor that is not measured at each evaluation, and for an interval that the run has not."""
+    refuse_unmeasured(options, monitor)
+    if options.every is not None:
+        plan.extent.in_steps(options.every, f"{WHERE}.every")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The real rows of a split, what they are, and what metrics keep of them."""
+
+    rows: Rows
+    facts: ReferenceFacts
+    kept: Kept
+
+
+class SampleMeasurer:
+    """Measures samples at evaluations; what is learnt for that, and of the real rows, is kept from one to the next."""
+
+    def __init__(self, options: SampleMetricsOptions, training_rows: Callable[[], Rows] | None = None) -> None:
+        """`training_rows`: where features are learnt from, where a session has no rows of training."""
+        self.options, self._training_rows = options, training_rows
+        self._extractor: Extractor | None = None
+        self._references: dict[int, Reference] = {}
+        self.about: dict[str, Any] = {}
+        """What the last numbers were measured by, for who reads them."""
+
+    def due(self, session: Session) -> bool:
+        """Whether samples are measured at this evaluation: a function of the steps of this one and the last."""
+        every, position = self.options.every, session.position
+        if every is None or session.parts.stage != "fit" or position.finished:
+            return True
+        steps = session.plan.extent.in_steps(every, f"{WHERE}.every")
+        return position.step // steps > max(position.evaluated_at, 0) // steps
+
+    def measure(self, session: Session, rows: Rows, split: str) -> dict[str, float]:
+        """The numbers of the samples beside the rows; empty where they are not due. Raises EvaluationInterrupted on a signal."""
+        if not self.due(session):
+            return {}
+        extractor = self.extractor(session)
+        metrics = {name: self._metric(name, each, extractor) for name, each in self.options.by_name().items()}
+        reference = self._reference(session, rows, metrics)
+        for metric in metrics.values():
+            metric.load(reference.kept[label(metric.options)])
+        self._take_made(session, rows, metrics, reference.facts)
+        self._tell(session, split, reference.facts, next(iter(metrics.values())).width)
+        return {name: value for each in metrics.values() for name, value in each.compute().items()}
+
+    def _metric(self, name: str, options: Any, extractor: Extractor) -> FeatureMetric:
+        made: FeatureMetric = build("metric", options, features=extractor, name=name)
+        return made
+
+    def extractor(self, session: Session) -> Extractor:
+        """What makes features, learnt where it has to be; the same for all evaluations of this object."""
+        if self._extractor is None:
+            given = self.options.features
+            read = self._training_rows or (lambda: session.parts.train)
+            if given == AUTO:
+                given = usual_features(session.system, read())
+                log.info("%s.features: %s, since nothing else is said", WHERE, given)
+            made = make_extractor(given, WHERE)
+            made.low, made.high = map(float, session.system.sample_range)
+            if made.fits:
+                learn_features(made, read, session)
+            made.to(session.device)
+            self._extractor = made
+        return self._extractor
+
+    def _reference(self, session: Session, rows: Rows, metrics: dict[str, FeatureMetric]) -> Reference:
+        """What the real rows are to each metric: as computed before, from a file, or computed now and kept in it."""
+        if id(rows) in self._references:
+            return self._references[id(rows)]
+        extractor, world = self.extractor(session), session.parts.world
+        turns, read, identity = turns_of(session, rows), real_rows(session, rows), extractor.identity()
+        facts = facts_of(session, rows, read, turns, identity)
+        path = Path(self.options.reference) if self.options.reference else facts.usual_path()
+        kept: Kept = world.first(lambda: self._read(path, facts) if identity else {}, patient=True)
+        if not all(label(each.options) in kept for each in metrics.values()):
+            unit = 1 if rows.batched else AT_ONCE
+            for features, keys in features_in_order(session, extractor, read, (len(rows), unit, turns), REAL):
+                for metric in metrics.values():
+                    metric.take_in(REAL, metric.fit_width(features), keys)
+            kept |= {label(each.options): each.side_tensors(REAL) for each in metrics.values()}
+            if identity and world.is_main:
+                write_reference(path, facts, kept)
+        self._references[id(rows)] = Reference(rows, facts, kept)
+        return self._references[id(rows)]
+
+    def _read(self, path: Path, facts: ReferenceFacts) -> Kept:
+        try:
+            return read_reference(path, facts)
+        except ConfigError as error:
+            if self.options.reference:
+                raise
+            log.warning("%s: %s; it is made again", path, error.what)
+            return {}
+
+    def _take_made(self, session: Session, rows: Rows, metrics: dict[str, FeatureMetric], facts: ReferenceFacts) -> None:
+        """Make the samples and show them to the metrics. Raises DataError for samples of another shape than the real rows."""
+        where = f"{session.system.shown_name}.as_samples"
+
+        def make(first: int, end: int) -> Tensor:
+            made = draw_numbered(session, first, end - first, self.options.seed)
+            shape = "×".join(map(str, made.shape[1:]))
+            if shape != facts.shape:
+                what = f"samples have the shape {shape}, and real rows {facts.shape}"
+                raise DataError(what, where=where, fix="give rows in the form of samples")
+            return made
+
+        draws: Made = make
+        pieces = (self.options.n, self.options.batch_size, turns_of(session, rows))
+        for features, keys in features_in_order(session, self.extractor(session), draws, pieces, MADE):
+            for metric in metrics.values():
+                metric.take_in(MADE, metric.fit_width(features), keys)
+
+    def _tell(self, session: Session, split: str, facts: ReferenceFacts, width: int | None) -> None:
+        """Keep what the numbers are measured by, and write it into a run."""
+        shape = tuple(int(each) for each in facts.shape.split("×"))
+        described = self.extractor(session).describe(width, shape)
+        real = f"{int(facts.rows):,} rows of {split} (digest {facts.data[:12]})"
+        self.about = {"n": self.options.n, "seed": self.options.seed, "features": described, "real": real}
+        if session.parts.stage == "fit" and session.parts.world.is_main:
+            write_json(session.folder / FILE, self.about)
+
+
+def usual_features(system: System, rows: Rows) -> str:
+    """`classifier` where rows of training have classes, else `pca`."""
+    return "pca" if system.class_of(rows.example()) is None else "classifier"
