@@ -17,7 +17,7 @@ from trainwright.engine.evaluation import turns_of
 from trainwright.engine.learnt_features import learn_features
 from trainwright.engine.plan import Plan
 from trainwright.engine.sample_metrics_options import AUTO, SampleMetricsOptions, refuse_unmeasured
-from trainwright.engine.sample_rows import AT_ONCE, Made, draw_numbered, facts_of, features_in_order, real_rows
+from trainwright.engine.sample_rows import AT_ONCE, draw_numbered, facts_of, features_in_order, real_rows
 from trainwright.engine.system import System
 from trainwright.files.text import write_json
 from trainwright.metrics import label
@@ -33,6 +33,8 @@ log = logging.getLogger("trainwright.engine")
 WHERE = "trainer.sample_metrics"
 FILE = "sample_metrics.json"
 """What numbers of samples in a run were measured by."""
+TRIED = 2
+"""Samples, and real rows, that are tried before the first step."""
 
 Kept = dict[str, dict[str, Tensor]]
 """Metric → what it keeps of the real rows."""
@@ -86,6 +88,18 @@ class SampleMeasurer:
         self._tell(session, split, reference.facts, next(iter(metrics.values())).width)
         return {name: value for each in metrics.values() for name, value in each.compute().items()}
 
+    def try_out(self, session: Session, rows: Rows) -> list[str]:
+        """Make features of a few samples and real rows, so that a mistake is met before the first step; the numbers that there will be."""
+        extractor = self.extractor(session)
+        real = real_rows(session, rows)(0, 1 if rows.batched else min(TRIED, len(rows)))
+        made = draw_numbered(session, 0, TRIED, self.options.seed)
+        ensure_alike(session, shape_of(made), shape_of(real))
+        metrics = [self._metric(name, each, extractor) for name, each in self.options.by_name().items()]
+        for metric in metrics:
+            for side, features in ((REAL, extractor(real)), (MADE, extractor(made))):
+                metric.take_in(side, metric.fit_width(features))
+        return [name for metric in metrics for name in metric.names()]
+
     def _metric(self, name: str, options: Any, extractor: Extractor) -> FeatureMetric:
         made: FeatureMetric = build("metric", options, features=extractor, name=name)
         return made
@@ -137,19 +151,14 @@ class SampleMeasurer:
 
     def _take_made(self, session: Session, rows: Rows, metrics: dict[str, FeatureMetric], facts: ReferenceFacts) -> None:
         """Make the samples and show them to the metrics. Raises DataError for samples of another shape than the real rows."""
-        where = f"{session.system.shown_name}.as_samples"
 
         def make(first: int, end: int) -> Tensor:
             made = draw_numbered(session, first, end - first, self.options.seed)
-            shape = "×".join(map(str, made.shape[1:]))
-            if shape != facts.shape:
-                what = f"samples have the shape {shape}, and real rows {facts.shape}"
-                raise DataError(what, where=where, fix="give rows in the form of samples")
+            ensure_alike(session, shape_of(made), facts.shape)
             return made
 
-        draws: Made = make
         pieces = (self.options.n, self.options.batch_size, turns_of(session, rows))
-        for features, keys in features_in_order(session, self.extractor(session), draws, pieces, MADE):
+        for features, keys in features_in_order(session, self.extractor(session), make, pieces, MADE):
             for metric in metrics.values():
                 metric.take_in(MADE, metric.fit_width(features), keys)
 
@@ -161,6 +170,18 @@ class SampleMeasurer:
         self.about = {"n": self.options.n, "seed": self.options.seed, "features": described, "real": real}
         if session.parts.stage == "fit" and session.parts.world.is_main:
             write_json(session.folder / FILE, self.about)
+
+
+def shape_of(rows: Tensor) -> str:
+    """The shape of one row, as it is written: `1×8×8`."""
+    return "×".join(map(str, rows.shape[1:]))
+
+
+def ensure_alike(session: Session, made: str, real: str) -> None:
+    """Raise DataError for samples of another shape than the real rows."""
+    if made != real:
+        where, fix = f"{session.system.shown_name}.as_samples", "give rows in the form of samples: write as_samples(self, batch)"
+        raise DataError(f"samples have the shape {made}, and real rows {real}", where=where, fix=fix)
 
 
 def usual_features(system: System, rows: Rows) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from trainwright.data.rows import FirstRows, Rows
@@ -34,7 +35,9 @@ def sanity_check(session: Session) -> None:
     with session.clock.timing.phase("evaluate"):
         metric = metric_of(system)
         walk_split(session, head, "validation", Summing(system, metric, rows))
+        sampled = session.parts.sample_metrics
+        named = {} if sampled is None else dict.fromkeys(sampled.try_out(session, head), math.nan)
         if measures:  # what a person's own metrics give is looked at before the first step
-            session.monitor.value(add_logged(system, compute_numbers(metric)))
+            session.monitor.value(add_logged(system, compute_numbers(metric)) | named)
     for hook in hooks.on_sanity_check_end:
         hook(session, system)
