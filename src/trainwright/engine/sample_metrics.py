@@ -64,6 +64,7 @@ class SampleMeasurer:
         self.options, self._training_rows = options, training_rows
         self._extractor: Extractor | None = None
         self._references: dict[int, Reference] = {}
+        self._told: dict[str, dict[str, Any]] = {}
         self.about: dict[str, Any] = {}
         """What the last numbers were measured by, for who reads them."""
 
@@ -102,6 +103,7 @@ class SampleMeasurer:
 
     def _metric(self, name: str, options: Any, extractor: Extractor) -> FeatureMetric:
         made: FeatureMetric = build("metric", options, features=extractor, name=name)
+        made.loud = not self.about  # told once by what, and then in the rows of the log
         return made
 
     def extractor(self, session: Session) -> Extractor:
@@ -168,8 +170,9 @@ class SampleMeasurer:
         described = self.extractor(session).describe(width, shape)
         real = f"{int(facts.rows):,} rows of {split} (digest {facts.data[:12]})"
         self.about = {"n": self.options.n, "seed": self.options.seed, "features": described, "real": real}
+        self._told[split] = self.about
         if session.parts.stage == "fit" and session.parts.world.is_main:
-            write_json(session.folder / FILE, self.about)
+            write_json(session.folder / FILE, self._told)
 
 
 def shape_of(rows: Tensor) -> str:

@@ -38,6 +38,8 @@ class FeatureMetric(Metric):
     may_be_nan: ClassVar[tuple[str, ...]] = ()
     """What of it is not there for some numbers of rows, however many."""
     up = False
+    loud = True
+    """Whether numbers are told in the log with what they are measured by; else for debugging alone."""
 
     def __init__(self, options: Any = None, *, features: Any = None, name: str = "", pair: Pair | None = None, **values: Any) -> None:
         """`features`: the module or function itself. Raises ConfigError where there is none."""
@@ -121,7 +123,8 @@ class FeatureMetric(Metric):
             return dict.fromkeys(self.names(), math.nan) | {f"{self.name}.n": float(made), f"{self.name}.n_real": float(real)}
         found = {**self.measure(), "n": float(made), "n_real": float(real)}
         shown = ", ".join(f"{name} {value:.6g}".strip() for name, value in found.items() if name not in ("n", "n_real"))
-        log.info("%s: %s; n %d made, %d real; features: %s, %d numbers", self.name, shown, made, real, self.extractor.name, self.width)
+        level = logging.INFO if self.loud else logging.DEBUG
+        log.log(level, "%s: %s; n %d made, %d real; features: %s, %d numbers", self.name, shown, made, real, self.extractor.name, self.width)
         if undefined := [name or self.name for name, value in found.items() if math.isnan(value) and name not in self.may_be_nan]:
             log.warning("%s: undefined for so few rows: %s", self.name, ", ".join(undefined))
         return {f"{self.name}.{name}" if name else self.name: value for name, value in found.items()}

@@ -67,8 +67,8 @@ class FID(FeatureMetric):
         if least < 2 * width:
             what = f"are rank-deficient ({min(ranks)} of {width})" if least <= width else "are known badly"
             text = "%s: %d rows for %d features: the covariances %s, so that the number means little; see kid, or make more rows"
-            log.warning(text, self.name, least, width, what)
-        elif min(ranks) < width:
+            log.log(logging.WARNING if self.loud else logging.DEBUG, text, self.name, least, width, what)
+        elif min(ranks) < width and self.loud:
             log.info("%s: made and real features vary in %d and %d directions of %d", self.name, *ranks, width)
 
     def _between(self, one: str, other: str) -> float:
