@@ -29,7 +29,7 @@ def parser() -> ConfiguredParser:
     made = ConfiguredParser(
         "evaluate",
         "Measure a run's model on rows that have the target, or without DATA on a split of its own data. Nothing in the run changes.",
-        "RUN|CONFIG [DATA] [--split NAME] [--json] [key=value …]",
+        "RUN|CONFIG [DATA] [--split NAME] [--metrics LIST -n N --features NAME --seed S] [--json] [key=value …]",
         [
             "trainwright evaluate runs/titanic-survived later.csv",
             "trainwright evaluate runs/titanic-survived later.csv evaluation.intervals=true evaluation.importance=true",
