@@ -1,4 +1,4 @@
-"""Samples measured beside the rows of a split: the same numbers in any batches and at any number of processes, and what cannot be is told."""
+"""Samples measured beside the rows of a split: the same numbers in any batches and at any number of processes; what cannot be is told."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ class Words(Painter):
 
 WRONG: list[tuple[tw.System, TensorRows, type[TrainwrightError], str]] = [
     (Narrow(), normal_rows(30, 1), DataError, "samples have the shape 5, and real rows 2×3"),
-    (Two(), TensorRows({"x": torch.zeros(30, 2, 3), "z": torch.zeros(30, 2)}), ConfigError, "does not say what samples are measured beside"),
+    (Two(), TensorRows({"x": torch.zeros(30, 2, 3), "z": torch.zeros(30, 2)}), ConfigError, "what samples are measured beside"),
     (Words(), normal_rows(30, 1), ConfigError, "these samples cannot be measured"),
     (Painter(), TensorRows({"x": torch.full((30, 2, 3), torch.nan)}), DataError, "values that are no numbers"),
 ]
