@@ -45,7 +45,7 @@ class Painter(tw.System):
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         return self.sample_numbered(0, n, generator.initial_seed())
 
-    def sample_numbered(self, first: int, count: int, seed: int, **options: Any) -> Tensor:
+    def sample_numbered(self, first: int, count: int, seed: int) -> Tensor:
         made = [torch.randn(2, 3, generator=torch.Generator().manual_seed(fold(seed, "x", k))) for k in range(first, first + count)]
         return torch.stack(made) * self.scale.detach()
 
@@ -137,7 +137,7 @@ def test_features_that_are_left_open_follow_from_the_classes(caplog: pytest.LogC
         made = trainer({"metrics": ["fid"], "n": 20})
         made.training_rows = lambda: normal_rows(90, 2)
         made.test(Painter(), normal_rows(70, 1))
-    assert "features: pca" in caplog.text and "pca (of 90 training rows), 6 numbers" in caplog.text
+    assert "features: pca" in caplog.text and "pca (of values of 90 training rows), 6 numbers" in caplog.text
 
 
 @pytest.mark.parametrize("change", ["rows", "features"])
@@ -164,7 +164,7 @@ def test_a_reference_that_is_none_is_refused_and_one_of_the_cache_made_again(tmp
 class Narrow(Painter):
     """Its samples are of another shape."""
 
-    def sample_numbered(self, first: int, count: int, seed: int, **options: Any) -> Tensor:
+    def sample_numbered(self, first: int, count: int, seed: int) -> Tensor:
         return torch.zeros(count, 5)
 
 
@@ -178,7 +178,7 @@ class Two(Painter):
 class Words(Painter):
     """Its samples are texts."""
 
-    def sample_numbered(self, first: int, count: int, seed: int, **options: Any) -> Any:
+    def sample_numbered(self, first: int, count: int, seed: int) -> Any:
         return ["a"] * count
 
 

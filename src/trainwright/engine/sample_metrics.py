@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from trainwright.engine.learnt_features import learn_features
 from trainwright.engine.plan import Plan
 from trainwright.engine.sample_metrics_options import AUTO, SampleMetricsOptions, refuse_unmeasured
 from trainwright.engine.sample_rows import AT_ONCE, draw_numbered, facts_of, features_in_order, real_rows
-from trainwright.engine.system import System
+from trainwright.engine.system import System, device_of, to_device
 from trainwright.files.text import write_json
 from trainwright.metrics import label
 from trainwright.metrics.extractor import Extractor, make_extractor
@@ -175,6 +175,11 @@ class SampleMeasurer:
             write_json(session.folder / FILE, self._told)
 
 
+def describe_measured(by: Mapping[str, Any]) -> str:
+    """What samples were measured by, in a line; empty where there were none."""
+    return f"{by['n']:,} of seed {by['seed']}, features: {by['features']}, beside {by['real']}" if by else ""
+
+
 def shape_of(rows: Tensor) -> str:
     """The shape of one row, as it is written: `1×8×8`."""
     return "×".join(map(str, rows.shape[1:]))
@@ -187,6 +192,9 @@ def ensure_alike(session: Session, made: str, real: str) -> None:
         raise DataError(f"samples have the shape {made}, and real rows {real}", where=where, fix=fix)
 
 
-def usual_features(system: System, rows: Rows) -> str:
-    """`classifier` where rows of training have classes, else `pca`."""
-    return "pca" if system.class_of(rows.example()) is None else "classifier"
+def usual_features(system: System, rows: Rows) -> str | dict[str, Any]:
+    """`classifier` where rows of training have classes, else `pca`, of vectors with all their values on one scale."""
+    example = system.as_evaluated(to_device(rows.example(), device_of(system)))
+    if system.class_of(example) is not None:
+        return "classifier"
+    return {"type": "pca", "standardize": True} if system.as_samples(example).dim() == 2 else "pca"

@@ -148,14 +148,14 @@ class System(nn.Module):
         """`n` new things made from the noise of `generator`: a tensor, rows first (pictures n c h w), texts, or a mapping of these."""
         raise _not_written(self, "sample(self, n, generator)")
 
-    def sample_numbered(self, first: int, count: int, seed: int, **options: Any) -> Any:
+    def sample_numbered(self, first: int, count: int, seed: int) -> Any:
         """The samples number `first` and on of a seed, as `sample` gives them.
 
         By default from a generator that follows from (seed, first), so that samples are those of one size of batch; a system whose every
-        sample follows from (seed, number) makes them the same in batches of any size. `options` are the system's own.
+        sample follows from (seed, number) makes them the same in batches of any size.
         """
         generator = torch.Generator(device=device_of(self)).manual_seed(fold(seed, "sampling", first))
-        return self.sample(count, generator, **options)
+        return self.sample(count, generator)
 
     def as_samples(self, batch: Batch) -> Tensor:
         """The rows of a batch of data in the form and range of `sample`, which samples are measured beside.

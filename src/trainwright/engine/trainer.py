@@ -38,6 +38,7 @@ from trainwright.engine.pieces import limit_rows
 from trainwright.engine.plan import Plan
 from trainwright.engine.precision import Precision
 from trainwright.engine.result import FitResult, finish
+from trainwright.engine.sample_metrics import describe_measured
 from trainwright.engine.sampling import draw_samples, ensure_samples, without_trace
 from trainwright.engine.sanity import sanity_check
 from trainwright.engine.saving.rescue import saved_on_error
@@ -98,7 +99,7 @@ class Trainer:
         """Where media go that are saved meanwhile; without it into a place that is soon gone."""
         self.training_rows: Callable[[], Rows] | None = None
         """Where features of samples are learnt from in `validate` and `test`, whose own rows are not those of training."""
-        self.measured_by: dict[str, Any] = {}
+        self.measured_by = ""
         """What the samples of the last `validate` or `test` were measured by; empty where there were none."""
         self._online: Session | None = None
         self._online_before: Mapping[str, Any] | None = None
@@ -227,7 +228,8 @@ class Trainer:
         with surroundings(self.config, system, self.device), Interrupts(world=self.world) as interrupts, tell_when_stopped(interrupts):
             session = self._alone(system, rows, stage, interrupts)
             found = measure(session, split)
-            self.measured_by = {} if session.parts.sample_metrics is None else session.parts.sample_metrics.about
+            sampled = session.parts.sample_metrics
+            self.measured_by = "" if sampled is None else describe_measured(sampled.about)
             return found
 
     def predict(self, system: Any, rows: Rows) -> dict[str, Tensor]:

@@ -170,7 +170,7 @@ class SystemPredictor(Predictor):
         self.trainer.training_rows = lambda: self.own_rows("train")
         with self._explain_failures(rows):
             found = walk(self.system, rows)
-        told = describe_measured(self.trainer.measured_by)
+        told = self.trainer.measured_by
         return {"rows": len(rows), **({"samples": told} if told else {}), "metrics": {"": found}}
 
     @_as_its_files_may
@@ -370,11 +370,6 @@ def _position_in(folder: Path) -> dict[str, int] | None:
     if wrong is not None:
         raise damage(path, f"its {wrong} is no whole number")
     return kept
-
-
-def describe_measured(by: Mapping[str, Any]) -> str:
-    """What samples were measured by, in a line; empty where there were none."""
-    return f"{by['n']:,} of seed {by['seed']}, features: {by['features']}, beside {by['real']}" if by else ""
 
 
 def _name_of(data: Any) -> str:

@@ -29,6 +29,8 @@ from trainwright.parallel.world import World
 from trainwright.runs.configured import with_config
 from trainwright.systems.run_config import Config, read_config
 
+OF_SAMPLING = ("sampler", "sigmas", "steps", "sigma_min", "sigma_max", "guidance")
+"""Settings of the system that say how a trained model makes samples."""
 NO_ANSWERS = "it makes new things, and answers no rows"
 
 
@@ -98,9 +100,11 @@ class DiffusionPredictor(Predictor):
         raise RequestError("a diffusion model predicts nothing", where="predict", why=NO_ANSWERS, fix="trainwright sample RUN")
 
     def measure(self, rows: Rows, split: str) -> dict[str, Any]:
-        """The mean loss of rows, under noise that is the same in every run."""
+        """The mean loss of rows, under noise that is the same in every run; and samples beside them, where that is asked for."""
         walk = self.trainer.validate if split == "validation" else self.trainer.test
-        return {"rows": len(rows), "metrics": {"": walk(self.artifact.system, rows)}}
+        self.trainer.training_rows = lambda: self.own_rows("train")
+        found, told = walk(self.artifact.system, rows), self.trainer.measured_by
+        return {"rows": len(rows), **({"samples": told} if told else {}), "metrics": {"": found}}
 
     def sampling(self, options: SampleOptions, n: int, seed: int = 0) -> DiffusionSampling:
         """As in `Predictor`: `n` samples by what was asked for."""
@@ -137,4 +141,17 @@ def open_diffusion(place: Place, settings: Sequence[Any] = (), *, model: Any = N
         raise RequestError("this run's files say what its model is", where="tw.load(model)", why=str(place.config), fix="leave it out")
     artifact = Artifact.load(Path(place.model), place.received)
     config = read_config(place.config, list(settings))
+    if settings:
+        ensure_trained_so(config, read_config(place.config))
+    chosen = {name: getattr(config.system, name) for name in OF_SAMPLING}
+    artifact.system.config = artifact.system.config.model_copy(update=chosen)
     return DiffusionPredictor(config, artifact, place)
+
+
+def ensure_trained_so(asked: Config, trained: Config) -> None:
+    """Raise RequestError for settings of the system that a model which was trained cannot be given any more."""
+    fields = [name for name in type(asked.system).model_fields if name not in OF_SAMPLING]
+    changed = next((name for name in fields if getattr(asked.system, name) != getattr(trained.system, name)), None)
+    if changed is not None:
+        why, fix = f"what says how samples are made is {', '.join(OF_SAMPLING)}", "leave it out: a model is measured as it was trained"
+        raise RequestError(f"system.{changed} of a trained model cannot be another", where=f"system.{changed}", why=why, fix=fix)

@@ -98,6 +98,14 @@ class DiffusionSystem(System):
         """`n` samples in the units of the data; those of a model with classes have each in turn."""
         return self.sample_numbered(0, n, generator.initial_seed())
 
+    def as_samples(self, batch: Batch) -> Tensor:
+        """The rows of a batch in the units of the data, which samples are measured beside."""
+        return self.units.restore(self.layout.read(batch))
+
+    def class_of(self, batch: Batch) -> Tensor | None:
+        """The class of each row, where the model is told one."""
+        return self.layout.read_class(batch)
+
     def sample_numbered(self, first: int, count: int, seed: int, drawing: Drawing | None = None) -> Tensor:
         """Samples number `first` to `first + count` of a seed, each of (seed, number) alone, as the options say unless `drawing` does."""
         made, _ = draw(self, drawing or usual_drawing(self), first, count, seed)

@@ -25,6 +25,8 @@ class PCAOptions(PartConfig):
     """How many; fewer where the rows have no more."""
     rows: int = Field(default=2000, ge=2)
     """Training rows that they are of, spread evenly over all."""
+    standardize: bool = False
+    """Divide each value by its deviation first, for vectors whose values have different units."""
 
 
 class ClassifierOptions(PartConfig):

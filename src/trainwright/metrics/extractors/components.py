@@ -20,19 +20,22 @@ class PCA(FittedExtractor):
         shape = torch.tensor(rows.shape[1:])
         flat = rows[list(spread_over(len(rows), self.options.rows))].flatten(1).double()
         mean = flat.mean(0)
-        _, spread, directions = torch.linalg.svd(flat - mean, full_matrices=False)
+        scale = flat.std(0) if self.options.standardize else torch.ones_like(mean)
+        scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+        _, spread, directions = torch.linalg.svd((flat - mean) / scale, full_matrices=False)
         rank = int((spread > spread[:1].clamp_min(1e-300) * 1e-10).sum())
         if rank == 0:
             raise DataError("the training rows are all alike", where="features: pca", why="they have no direction of variance")
         kept = directions[: min(self.options.components, rank)]
         signs = kept.gather(1, kept.abs().argmax(1, keepdim=True)).sign()  # a direction has two signs, of which libraries pick either
-        return {"shape": shape, "mean": mean, "directions": kept * signs, "rows": torch.tensor(len(flat))}
+        return {"shape": shape, "mean": mean, "scale": scale, "directions": kept * signs, "rows": torch.tensor(len(flat))}
 
     def load(self, tensors: dict[str, Tensor]) -> None:  # type: ignore[override]
         """Take what was learnt."""
         super().load(tensors)
-        self.name = f"pca (of {int(tensors['rows']):,} training rows)"
+        kind = "standardized values" if self.options.standardize else "values"
+        self.name = f"pca (of {kind} of {int(tensors['rows']):,} training rows)"
 
     def apply(self, rows: Tensor) -> Tensor:
         """Where rows lie along each direction."""
-        return (rows.flatten(1).double() - self.tensors["mean"]) @ self.tensors["directions"].T
+        return (rows.flatten(1).double() - self.tensors["mean"]) / self.tensors["scale"] @ self.tensors["directions"].T
