@@ -39,6 +39,10 @@ class RowDraws:
         """A number from 0 to 1 for each row (float64, b)."""
         return uniform_by_key(self.keys(purpose), (), device=self.device, dtype=torch.float64)
 
+    def uniforms(self, purpose: str, count: int) -> Tensor:
+        """`count` numbers from 0 to 1 for each row (float64, b × count)."""
+        return uniform_by_key(self.keys(purpose), (count,), device=self.device, dtype=torch.float64)
+
     def normal(self, purpose: str, like: Tensor) -> Tensor:
         """Standard normal numbers, as many as `like` has."""
         return normal_by_key(self.keys(purpose), tuple(like.shape[1:]), device=self.device, dtype=like.dtype)

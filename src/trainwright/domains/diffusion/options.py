@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from trainwright.config.choice import choice
 from trainwright.config.model import PartConfig
+from trainwright.domains.diffusion.augment.options import Augment
 from trainwright.systems.config import as_list
 from trainwright.weights.options import StartingWeights
 
@@ -52,6 +53,8 @@ class DiffusionOptions(PartConfig):
     """The noise that sampling begins with; `auto`: 160 times `sigma_data`, 80 in the paper."""
     condition_dropout: float = Field(default=0.1, ge=0, le=1)
     """Share of the training rows whose condition is not told, which guidance needs."""
+    augment: Augment = None
+    """Pictures are flipped, turned, scaled, stretched and moved, each with this probability (0.12 in EDM), and the network is told how."""
     sampler: choice("sampler") = Field(default="dpmpp_2m", validate_default=True)  # type: ignore[valid-type]
     """How samples are made, while it trains and afterwards."""
     sigmas: choice("sigma_schedule") = Field(default="karras", validate_default=True)  # type: ignore[valid-type]

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from trainwright.config.errors import ConfigError
 from trainwright.config.registry import build
+from trainwright.domains.diffusion.augment.karras import KarrasAugmentation
 from trainwright.domains.diffusion.conditions import Conditions, Given
+from trainwright.domains.diffusion.denoisers.making import check_density
 from trainwright.domains.diffusion.drawing import Drawing, draw, usual_drawing
 from trainwright.domains.diffusion.draws import RowDraws
 from trainwright.domains.diffusion.layout import Layout
@@ -46,6 +48,8 @@ class DiffusionSystem(System):
         weighting = build("loss_weighting", options.weighting)
         self.denoiser = build("denoiser", options.denoiser, network=network, sigma_data=self.sigma_data, weighting=weighting)
         self.density = build("noise_density", options.density, sigma_data=self.sigma_data, size=max(spec.shape[1:], default=0))
+        check_density(self.denoiser, self.density)
+        self.augmentation = augmentation_for(options, spec)
         self.follows_the_run = False
 
     @property
@@ -65,6 +69,8 @@ class DiffusionSystem(System):
         draws = RowDraws.of_step(context, len(clean), clean.device)
         dropped = draws.uniform("condition") < self.config.condition_dropout if self.drops else None
         given = self.conditions.of_rows(batch, dropped)
+        if self.augmentation is not None:
+            clean, given["aug_cond"] = self.augmentation(clean, draws.uniforms("augment", self.augmentation.draws))
         losses = self._losses(clean, given, draws)
         return Loss(losses.sum(), len(losses))
 
@@ -114,4 +120,20 @@ class DiffusionSystem(System):
 
 def shape_for(options: DiffusionOptions, layout: Layout) -> BackboneShape:
     """What the network is made for."""
-    return layout.backbone_shape(variance=bool(getattr(options.denoiser, "learned_variance", False)))
+    variance = bool(getattr(options.denoiser, "learned_variance", False))
+    return layout.backbone_shape(augment=options.augment is not None, variance=variance)
+
+
+def augmentation_for(options: DiffusionOptions, layout: Layout) -> KarrasAugmentation | None:
+    """What augments training rows. Raises ConfigError for samples that are no pictures, or that lie beside others."""
+    if options.augment is None:
+        return None
+    where = "system.augment"
+    if len(layout.shape) != 3:
+        raise ConfigError(
+            "augment is for pictures alone", where=where, why=f"what is made has the shape {layout.shape}", fix="leave it out"
+        )
+    if layout.beside:
+        why = "pictures would be moved away from those beside them"
+        raise ConfigError("augment cannot go with pictures as condition", where=where, why=why, fix="leave augment out")
+    return KarrasAugmentation(options.augment)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
 
 from trainwright.config.model import ConfigModel
 
@@ -20,3 +22,13 @@ class AugmentOptions(ConfigModel):
     """Factor of stretching along a random axis for one standard deviation."""
     translation: float = Field(default=0.125, ge=0)
     """One standard deviation of the translation, as a share of each side."""
+
+
+def _by_probability(value: Any) -> Any:
+    if isinstance(value, bool):
+        return {} if value else None
+    return ({"probability": float(value)} if value else None) if isinstance(value, int | float) else value
+
+
+Augment = Annotated[AugmentOptions | None, BeforeValidator(_by_probability, json_schema_input_type=bool | float | AugmentOptions | None)]
+"""A probability, 0 or `false` for none, `true` for the usual ones, or a mapping."""
