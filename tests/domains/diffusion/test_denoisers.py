@@ -81,7 +81,7 @@ def test_losses_are_those_of_k_diffusion(name: str) -> None:
     close(make().loss(*rows()), expected)
 
 
-@pytest.mark.parametrize("name", [*WEIGHTINGS, "own"])
+@pytest.mark.parametrize("name", [*(each for each in WEIGHTINGS if each != "auto"), "own"])
 def test_a_weighting_means_the_same_for_every_denoiser(name: str) -> None:
     clean, noise, sigma = rows()
     weighting = torch.ones_like if name == "own" else name
@@ -91,6 +91,15 @@ def test_a_weighting_means_the_same_for_every_denoiser(name: str) -> None:
         error = ((denoiser(noised, sigma) - clean) ** 2).flatten(1).mean(1)
         relative = torch.ones(2, dtype=torch.float64) if name == "own" else as_weighting(name)(sigma, 0.5)
         torch.testing.assert_close(denoiser.loss(clean, noise, sigma), error * edm_weight(sigma, 0.5) * relative)
+
+
+def test_without_a_weighting_the_error_of_the_network_itself_counts() -> None:
+    clean, noise, sigma = rows()
+    for made, target in ((EpsilonDenoiser, noise), (X0Denoiser, clean), (FlowDenoiser, noise - clean)):
+        for given in (None, "auto"):
+            found = made(Zero(), 1.0, given).loss(clean, noise, sigma)
+            torch.testing.assert_close(found, (target**2).flatten(1).mean(1))
+    close(Denoiser(Zero(), 0.5, "auto").loss(clean, noise, sigma), [0.8909881776, 1.945765059])
 
 
 def test_weights_on_the_error_of_the_clean_sample_are_those_of_their_papers() -> None:
@@ -223,7 +232,7 @@ def test_a_variance_stays_inside_when_sampling() -> None:
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (2, 1, 9), (2, 3, 4, 4), (2, 1, 3, 3, 3)])
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", [each for each in PARTS if each != "diffusers"])
 def test_every_denoiser_takes_samples_of_any_dimensions(name: str, shape: tuple[int, ...]) -> None:
     part = PARTS[name]
     denoiser = part.load()(part.config(type=name), network=Zero(), sigma_data=0.5, weighting=as_weighting("karras"))
@@ -236,6 +245,11 @@ def test_names_of_others_are_understood() -> None:
     assert find_name("v_prediction") == "v"
     assert find_name("rectified-flow") == "flow"
     assert find_name("edm") == "edm"
+
+
+def variance_with(weighting: str) -> Any:
+    options = PARTS["edm"].config(type="edm", learned_variance=True)
+    return PARTS["edm"].load()(options, network=Zero(), sigma_data=0.5, weighting=as_weighting(weighting))
 
 
 class Wrong(nn.Module):
@@ -260,10 +274,12 @@ class Pair(nn.Module):
         (lambda: Denoiser(Zero(), sigma_data=0.0), "sigma_data is 0.0"),
         (lambda: Denoiser(Zero(), weighting="soft-min"), "did you mean 'soft_min_snr'"),
         (lambda: Denoiser(Zero(), weighting=3), "is no weighting"),
+        (lambda: as_weighting("auto")(SIGMAS, 0.5), "has no number of its own"),
+        (lambda: variance_with("snr"), "a weighting cannot go with learned_variance"),
         (lambda: Denoiser(Zero(), takes="sigmas"), "takes one of: sigma, c_noise, time"),
         (lambda: Denoiser(Zero(), scales=4).loss(torch.ones(2, 3), torch.ones(2, 3), torch.ones(2)), "no meaning for vectors"),
     ],
-    ids=["shape", "tuple", "scalar", "rows", "integers", "variance", "sigma_data", "name", "number", "takes", "vectors"],
+    ids=["shape", "tuple", "scalar", "rows", "integers", "variance", "sigma_data", "name", "number", "auto", "both", "takes", "vectors"],
 )
 def test_mistakes_are_told(call: Any, said: str) -> None:
     with pytest.raises((RequestError, ConfigError), match=said):

@@ -23,7 +23,7 @@ from trainwright.domains.diffusion.denoisers.discrete import (
     OpenAIDenoiser,
     Table,
 )
-from trainwright.domains.diffusion.denoisers.making import check_density, make_discrete
+from trainwright.domains.diffusion.denoisers.making import check_density, density_for, make_discrete
 from trainwright.domains.diffusion.denoisers.options import DiscreteOptions
 from trainwright.domains.diffusion.denoisers.table_options import TableOptions
 from trainwright.domains.diffusion.denoisers.tables import table_alphas_cumprod, table_betas, table_sigmas
@@ -173,6 +173,12 @@ def test_a_density_that_leaves_the_table_is_refused_before_training() -> None:
     check_density(denoiser, density("log_uniform", min_value=0.03, max_value=14.0))
     with pytest.raises(ConfigError, match=r"its levels are from 0\.0291672 to 14\.6146"):
         check_density(denoiser, density("log_normal"))
+
+
+def test_without_a_word_training_takes_all_levels_of_the_table_alike() -> None:
+    denoiser = stable_diffusion()
+    made = density_for(DENSITIES["auto"].config(type="auto"), denoiser, sigma_data=0.5)
+    assert torch.equal(made.quantile((torch.arange(1000, dtype=torch.float64) + 0.5) / 1000), denoiser.sigmas)
 
 
 @pytest.mark.parametrize(

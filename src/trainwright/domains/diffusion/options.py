@@ -41,10 +41,10 @@ class DiffusionOptions(PartConfig):
     """The network; `auto` by the shape of what is made."""
     denoiser: choice("denoiser") = Field(default="edm", validate_default=True)  # type: ignore[valid-type]
     """What the network predicts, and how it becomes an answer: `edm`, `v`, `epsilon`, `x0`, `flow` …"""
-    density: choice("noise_density") = Field(default="log_normal", validate_default=True)  # type: ignore[valid-type]
-    """How much noise training rows are given: the distribution of sigma."""
-    weighting: choice("loss_weighting") = Field(default="karras", validate_default=True)  # type: ignore[valid-type]
-    """How much each level of noise counts."""
+    density: choice("noise_density") = Field(default="auto", validate_default=True)  # type: ignore[valid-type]
+    """How much noise training rows are given: the distribution of sigma; `auto`: log-normal, as EDM has it, or that of a table."""
+    weighting: choice("loss_weighting") = Field(default="auto", validate_default=True)  # type: ignore[valid-type]
+    """How much each level of noise counts; `auto`: alike in what the network predicts, which for `edm` is the weight of Karras et al."""
     sigma_data: Literal["auto"] | Positive = "auto"
     """The standard deviation of what is made, as the network is given it; `auto`: measured on training rows."""
     sigma_min: Literal["auto"] | Positive = "auto"

@@ -12,7 +12,7 @@ from trainwright.config.errors import ConfigError
 from trainwright.config.registry import build
 from trainwright.domains.diffusion.augment.karras import KarrasAugmentation
 from trainwright.domains.diffusion.conditions import Conditions, Given
-from trainwright.domains.diffusion.denoisers.making import check_density
+from trainwright.domains.diffusion.denoisers.making import density_for
 from trainwright.domains.diffusion.drawing import Drawing, draw, usual_drawing
 from trainwright.domains.diffusion.draws import RowDraws
 from trainwright.domains.diffusion.layout import Layout
@@ -47,8 +47,7 @@ class DiffusionSystem(System):
         network = build("backbone", choose_backbone(options.model, shape), shape=shape)
         weighting = build("loss_weighting", options.weighting)
         self.denoiser = build("denoiser", options.denoiser, network=network, sigma_data=self.sigma_data, weighting=weighting)
-        self.density = build("noise_density", options.density, sigma_data=self.sigma_data, size=max(spec.shape[1:], default=0))
-        check_density(self.denoiser, self.density)
+        self.density = density_for(options.density, self.denoiser, self.sigma_data, size=max(spec.shape[1:], default=0))
         self.augmentation = augmentation_for(options, spec)
         self.follows_the_run = False
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError, RequestError
 from trainwright.domains.diffusion.coefficients import per_row, widen
-from trainwright.domains.diffusion.weightings.base import ByLevel, Weighting, as_weighting
+from trainwright.domains.diffusion.weightings.base import ByLevel, Plain, Weighting, as_weighting
 from trainwright.domains.diffusion.weightings.by_sigma import edm_weight
 from trainwright.domains.diffusion.weightings.frequencies import frequency_weighted
 
@@ -48,7 +48,8 @@ class BaseDenoiser(nn.Module):
         check_sigma_data(sigma_data)
         self.inner_model = inner_model
         self.sigma_data, self.scales = float(sigma_data), float(scales)
-        self.weighting = None if weighting is None else as_weighting(weighting)
+        found = None if weighting is None else as_weighting(weighting)
+        self.weighting = None if isinstance(found, Plain) else found
         self.takes = takes or getattr(inner_model, "takes", self.takes_by_itself)
         if self.takes not in TAKES:
             raise ConfigError(f"a network that takes '{self.takes}' is unknown", fix=f"it takes one of: {', '.join(TAKES)}")

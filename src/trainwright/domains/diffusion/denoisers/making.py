@@ -9,22 +9,31 @@ import torch
 from torch import nn
 
 from trainwright.config.errors import ConfigError
+from trainwright.config.model import PartConfig
+from trainwright.config.registry import build
 from trainwright.domains.diffusion.denoisers.base import BaseDenoiser
 from trainwright.domains.diffusion.denoisers.continuous import EpsilonDenoiser, FlowDenoiser, VDenoiser, X0Denoiser
 from trainwright.domains.diffusion.denoisers.discrete import BEYOND, OF_PREDICTION, DiscreteDenoiser
 from trainwright.domains.diffusion.denoisers.edm import Denoiser, DenoiserWithVariance
 from trainwright.domains.diffusion.denoisers.options import DenoiserOptions, DiscreteOptions, EDMOptions
 from trainwright.domains.diffusion.denoisers.tables import table_alphas_cumprod
-from trainwright.domains.diffusion.densities.density import Density
-from trainwright.domains.diffusion.weightings.base import Weighting
+from trainwright.domains.diffusion.densities.density import Density, OfTable
+from trainwright.domains.diffusion.weightings.base import Plain, Weighting
+from trainwright.domains.diffusion.weightings.by_sigma import Karras
 
 CONTINUOUS: dict[str, type[BaseDenoiser]] = {"v": VDenoiser, "epsilon": EpsilonDenoiser, "x0": X0Denoiser, "flow": FlowDenoiser}
 
 
 def make_edm(options: EDMOptions, network: nn.Module, sigma_data: float = 0.5, weighting: Weighting | None = None) -> Denoiser:
     """The denoiser of EDM, of a network that says its variance where that is to be learned."""
-    made = DenoiserWithVariance if options.learned_variance else Denoiser
-    return made(network, sigma_data, weighting or "karras", options.scales, takes_of(network))
+    if not options.learned_variance:
+        return Denoiser(network, sigma_data, weighting or "karras", options.scales, takes_of(network))
+    if not isinstance(weighting, Karras | Plain | None):
+        why = "a network that says its variance is trained by the likelihood, which weighs by itself"
+        raise ConfigError(
+            "a weighting cannot go with learned_variance", why=why, fix="leave weighting at auto; or learned_variance at false"
+        )
+    return DenoiserWithVariance(network, sigma_data, "karras", options.scales, takes_of(network))
 
 
 def make_continuous(
@@ -42,6 +51,15 @@ def make_discrete(
     return made(network, alphas_cumprod, options.quantize, weighting, options.scales, takes_of(network), options.learned_sigmas)
 
 
+def density_for(options: PartConfig, denoiser: BaseDenoiser, sigma_data: float, size: int = 0) -> Density:
+    """The density of a configuration; `auto` is that of the denoiser's table, where it has one. Raises ConfigError for one beyond it."""
+    if options.type == "auto" and isinstance(denoiser, DiscreteDenoiser):
+        return OfTable(denoiser.sigmas, sigma_data, size)
+    made: Density = build("noise_density", options, sigma_data=sigma_data, size=size)
+    check_density(denoiser, made)
+    return made
+
+
 def check_density(denoiser: BaseDenoiser, density: Density) -> None:
     """Raises ConfigError where a density gives levels that the table of a discrete denoiser does not have."""
     if not isinstance(denoiser, DiscreteDenoiser):
@@ -52,7 +70,7 @@ def check_density(denoiser: BaseDenoiser, density: Density) -> None:
         raise ConfigError(
             f"the density gives sigmas from {low:.3g} to {high:.3g}, and the table of the denoiser has others",
             why=f"its levels are from {denoiser.sigma_min:.6g} to {denoiser.sigma_max:.6g}",
-            fix="choose the density discrete with the options of the table, or log_uniform between these ends",
+            fix="leave density at auto, or choose log_uniform between these ends",
         )
 
 

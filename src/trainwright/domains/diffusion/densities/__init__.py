@@ -12,6 +12,9 @@ def _part(name: str, summary: str) -> Part:
 
 
 PARTS: dict[str, Part] = {
+    "auto": Part(
+        f"{_HERE}.density:LogNormal", f"{_HERE}.options:AutoOptions", "log_normal, or the levels of the table where the denoiser has one"
+    ),
     "log_normal": _part("LogNormal", "ln σ normal, as EDM has it"),
     "logit_normal": Part(
         f"{_HERE}.density:LogNormal", f"{_HERE}.options:LogitNormalOptions", "times of flow matching whose logit is normal, as in SD3"

@@ -146,12 +146,19 @@ class Mode(Density):
         return quantiles.mode(u, self.scale, self.epsilon)
 
 
-class Discrete(Density):
-    """All levels of a table alike."""
+class OfTable(Density):
+    """All of some levels alike."""
 
-    def __init__(self, options: DiscreteOptions, sigma_data: float = EDM_SIGMA_DATA, size: int = 0) -> None:
+    def __init__(self, sigmas: Float[Tensor, " t"], sigma_data: float = EDM_SIGMA_DATA, size: int = 0) -> None:
         super().__init__(sigma_data, size)
-        self.sigmas = table_sigmas(options)
+        self.sigmas = sigmas
 
     def quantile(self, u: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
         return quantiles.discrete(u, self.sigmas)
+
+
+class Discrete(OfTable):
+    """All levels of a table alike."""
+
+    def __init__(self, options: DiscreteOptions, sigma_data: float = EDM_SIGMA_DATA, size: int = 0) -> None:
+        super().__init__(table_sigmas(options), sigma_data, size)

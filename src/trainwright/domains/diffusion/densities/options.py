@@ -19,6 +19,12 @@ class LogNormalOptions(PartConfig):
     """Standard deviation of ln σ; 1.2 in EDM, 1 in EDM2."""
 
 
+class AutoOptions(LogNormalOptions):
+    """The density of EDM, or all levels of the table of a discrete denoiser alike."""
+
+    type: str = "auto"
+
+
 class LogitNormalOptions(LogNormalOptions):
     """The logit of the time of flow matching is normal (Esser et al. 2024, equation 19): it is ln σ, as σ = t / (1 − t)."""
 

@@ -12,6 +12,7 @@ def _part(name: str, summary: str, where: str = "by_sigma") -> Part:
 
 
 PARTS: dict[str, Part] = {
+    "auto": _part("Plain", "the error of what the network itself predicts, all levels alike; with edm this is karras", "base"),
     "karras": _part("Karras", "that of EDM: an untrained network has the same loss at every level"),
     "snr": _part("SNR", "the error of the noise: all levels alike for a network that predicts it"),
     "soft_min_snr": _part("SoftMinSNR", "the signal-to-noise ratio, smoothly limited by that of the data"),

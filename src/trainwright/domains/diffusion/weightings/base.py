@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.config.model import PartConfig
 from trainwright.domains.diffusion.coefficients import widen
 from trainwright.domains.diffusion.weightings import PARTS, find_name
 
@@ -32,6 +33,17 @@ class Weighting:
     def weigh(self, errors: Float[Tensor, " b"], sigma: Float[Tensor, " b"], sigma_data: float) -> Float[Tensor, " b"]:
         """Mean squared errors of rows, in units of EDM's network, with their weights."""
         return errors * self(sigma, sigma_data).to(errors.dtype)
+
+
+class Plain(Weighting):
+    """1 on the error of the network's own output, whatever that is."""
+
+    def __init__(self, options: PartConfig | None = None) -> None:
+        self.options = options
+
+    def relative(self, sigma: Float[Tensor, " b"], sigma_data: float) -> Float[Tensor, " b"]:
+        why = "it depends on what the network predicts"
+        raise ConfigError("the weighting auto has no number of its own", why=why, fix="give it to a denoiser; or choose karras or snr")
 
 
 class Own(Weighting):

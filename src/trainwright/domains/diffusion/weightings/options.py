@@ -9,6 +9,12 @@ from pydantic import Field
 from trainwright.config.model import PartConfig
 
 
+class PlainOptions(PartConfig):
+    """1 on the error of the network's own output: of the noise for `epsilon`, of the velocity for `flow`; that of EDM for `edm` and `v`."""
+
+    type: str = "auto"
+
+
 class KarrasOptions(PartConfig):
     """(σ² + σ_data²) / (σ·σ_data)² on the error of the clean sample (Karras et al. 2022, table 1)."""
 
