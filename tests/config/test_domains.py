@@ -84,7 +84,7 @@ def test_what_a_package_brings_is_listed_suggested_and_built(install: Install) -
 
 
 def test_trainwright_alone_has_its_own_domains(install: Install) -> None:
-    assert list(domains.register().domains) == ["tables", "signals", "images"]
+    assert list(domains.register().domains) == ["tables", "signals", "images", "diffusion"]
     assert domains.column_kind("number").metrics == ("r2", "rmse", "mae")
     assert domains.column_kind("nowhere") == ColumnKind()
     assert domains.owner("source", "csv") == "tables" and domains.owner("optimizer", "adamw") == ""
