@@ -37,8 +37,8 @@ def places(folder: object, **options: object) -> list[tuple[str, int, int, int, 
 
 def test_a_micro_batch_knows_where_it_is_in_its_step_and_an_evaluation_where_it_is_in_the_split(tmp_path) -> None:
     found = places(tmp_path / "run", micro_batch_size=8, evaluation_batch_size=8)
-    assert [each[1:4] for each in found if each[0] == "train"][-4:] == [(0, 8, 16), (8, 8, 16)] * 2
-    assert [each[1:4] for each in found if each[0] == "evaluation"][-3:] == [(0, 8, 20), (8, 8, 20), (16, 4, 20)]
+    assert [each[1:4] for each in found if each[0] == "train" and each[3] == 16][:4] == [(0, 8, 16), (8, 8, 16)] * 2
+    assert [each[1:4] for each in found if each[0] == "evaluation" and each[3] == 20][-3:] == [(0, 8, 20), (8, 8, 20), (16, 4, 20)]
 
 
 @pytest.mark.parametrize("size", [8, 4])
