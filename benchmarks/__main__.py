@@ -37,6 +37,8 @@ ALL = (
     "signals_processing",
     "signals_peaks",
     "signals_delineation",
+    "sampler_orders",
+    "sampler_overhead",
     "wide",
     "quality",
     "twenty_tables",

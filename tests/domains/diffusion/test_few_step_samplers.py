@@ -11,6 +11,7 @@ from tests.domains.diffusion.exact_denoisers import LEVELS, START, constant_nois
 from torch import Tensor
 
 from trainwright.config.errors import ConfigError, RequestError
+from trainwright.domains.diffusion.options import DiffusionOptions
 from trainwright.domains.diffusion.samplers import PARTS, Joined, find_name, joined_name
 from trainwright.domains.diffusion.samplers.few_steps import sample_lcm, sample_tcd
 from trainwright.domains.diffusion.samplers.heun import sample_heun
@@ -146,12 +147,28 @@ def test_names_of_web_uis_and_diffusers_are_understood(name: str, meant: Joined)
 
 @pytest.mark.parametrize(
     ("name", "suggested"),
-    [("DPM+ 2M Karras", "DPM++ 2M|dpm\\+\\+ 2m"), ("Eulr a", "euler a"), ("dpmp_2m", "dpmpp_2m"), ("DPM++ 2M Karas", "dpm\\+\\+ 2m")],
+    [
+        ("DPM+ 2M Karras", "dpm\\+\\+ 2m karras"),
+        ("Eulr a", "euler a"),
+        ("dpmp_2m", "dpmpp_2m"),
+        ("DPM++ 2M Karas", "dpm\\+\\+ 2m karras"),
+    ],
 )
 def test_unknown_names_are_answered_with_the_nearest(name: str, suggested: str) -> None:
     with pytest.raises(ConfigError, match=f"unknown sampler '{name.replace('+', '.')}'(.|\n)*did you mean '({suggested})"):
         joined_name(name)
     assert find_name(name) == name
+
+
+def test_a_configuration_may_name_sampler_and_schedule_together() -> None:
+    options = DiffusionOptions(sampler="DPM++ 2M SDE Heun Exponential")
+    assert options.sampler.model_dump() == {"type": "dpmpp_2m_sde", "eta": 1.0, "s_noise": 1.0, "solver_type": "heun"}
+    assert options.sigmas.type == "exponential"
+    options = DiffusionOptions(sampler={"type": "DPM++ 2M SDE Karras", "eta": 0.5}, sigmas={"type": "karras", "rho": 5.0})
+    assert (options.sampler.type, options.sampler.eta, options.sigmas.rho) == ("dpmpp_2m_sde", 0.5, 5.0)
+    assert DiffusionOptions(sampler="Euler a").sigmas.type == "karras"
+    with pytest.raises(ConfigError, match="two schedules of noise levels, karras and exponential"):
+        DiffusionOptions(sampler="DPM++ 2M Karras", sigmas="exponential")
 
 
 def test_every_alias_names_a_sampler_and_options_that_it_has() -> None:

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import ConfigError, RequestError
-from trainwright.config.part import KINDS
 from trainwright.domains.diffusion.schedules import PARTS, find_name
 from trainwright.domains.diffusion.schedules.flow import get_sigmas_flow, shift_times
 from trainwright.domains.diffusion.schedules.make import make_sigmas
@@ -24,7 +23,6 @@ from trainwright.domains.diffusion.schedules.ramps import (
 )
 from trainwright.domains.diffusion.schedules.tables import get_sigmas_align_your_steps, get_sigmas_simple, get_sigmas_uniform
 
-NAMED = pytest.mark.skipif("sigma_schedule" not in KINDS, reason="schedules are no kind of part yet")
 EXACT: dict[str, Any] = {"dtype": torch.float64}
 
 
@@ -93,7 +91,6 @@ def test_beta_levels_are_even_quantiles() -> None:
     assert get_sigmas_beta(5, 2, 10, 0.5, 0.5, **EXACT)[:-1].tolist() == pytest.approx((2 + 8 * arcsine).tolist())
 
 
-@NAMED
 @pytest.mark.parametrize("name", ["karras", "exponential", "polyexponential", "linear", "beta", "flow"])
 def test_schedules_begin_at_sigma_max_exactly_and_fall_to_zero(name: str) -> None:
     for n in (1, 2, 7, 50):
@@ -160,7 +157,6 @@ def test_what_cannot_be_a_schedule_is_refused(call: Any, told: str) -> None:
         call()
 
 
-@NAMED
 def test_schedules_by_name_are_given_what_they_need_of_the_model() -> None:
     table = stable_diffusion_table()
     assert torch.equal(make_sigmas("karras", 5, 0.02, 10), get_sigmas_karras(5, 0.02, 10, **EXACT))
@@ -175,7 +171,6 @@ def test_schedules_by_name_are_given_what_they_need_of_the_model() -> None:
     assert torch.equal(make_sigmas(paper, 5, 0.02, 80), get_sigmas_vp(5, **EXACT))
 
 
-@NAMED
 def test_vp_ends_at_the_levels_of_the_model_unless_told_otherwise() -> None:
     levels = make_sigmas("vp", 9, 0.02, 80)
     assert levels[[0, -2]].tolist() == pytest.approx([80, 0.02], rel=1e-9)
@@ -183,7 +178,6 @@ def test_vp_ends_at_the_levels_of_the_model_unless_told_otherwise() -> None:
         make_sigmas(VpOptions(type="vp", beta_d=19.9), 9, 0.02, 80)
 
 
-@NAMED
 def test_a_schedule_of_a_table_is_refused_for_a_model_without_one() -> None:
     for name in ("uniform", "simple"):
         with pytest.raises(ConfigError, match=r"the table of a model with discrete times(.|\n)*karras"):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from trainwright.config.choice import choice
 from trainwright.config.model import PartConfig
 from trainwright.domains.diffusion.augment.options import Augment
+from trainwright.domains.diffusion.samplers import spread_joined
 from trainwright.systems.config import as_list
 from trainwright.weights.options import StartingWeights
 
@@ -67,6 +68,11 @@ class DiffusionOptions(PartConfig):
     """Weights it begins with: a file, run, checkpoint or URL; or a mapping with `source`."""
     weights_ignore: list[str] = []
     """Patterns of names that are not taken from there."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sampler_may_say_its_levels(cls, data: Any) -> Any:
+        return spread_joined(data)
 
     @model_validator(mode="after")
     def _levels_rise(self) -> Self:

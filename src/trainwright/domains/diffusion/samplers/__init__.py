@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainwright.domains.diffusion.samplers.names import ALIASES, Joined, find_name, joined_name
+from trainwright.domains.diffusion.samplers.names import ALIASES, Joined, find_name, joined_name, spread_joined
 from trainwright.domains.diffusion.samplers.table import PARTS, SamplerPart
 
-__all__ = ["ALIASES", "PARTS", "Joined", "SamplerPart", "find_name", "joined_name"]
+__all__ = ["ALIASES", "PARTS", "Joined", "SamplerPart", "find_name", "joined_name", "spread_joined"]

@@ -7,9 +7,10 @@ from typing import Any
 
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.domains.diffusion.samplers.table import PARTS
+from trainwright.domains.diffusion.schedules import find_name as find_schedule
 
-ALIASES = {
-    "euler a": "euler_ancestral",
+WEB = {
+    "lms": "lms",
     "dpm2": "dpm_2",
     "dpm2 a": "dpm_2_ancestral",
     "dpm++ 2s a": "dpmpp_2s_ancestral",
@@ -18,6 +19,13 @@ ALIASES = {
     "dpm++ 2m sde": "dpmpp_2m_sde",
     "dpm++ 2m sde heun": "dpmpp_2m_sde",
     "dpm++ 3m sde": "dpmpp_3m_sde",
+}
+"""Samplers that web UIs offer with schedules in their names."""
+
+ALIASES = {
+    **{each: here for each, here in WEB.items() if each != here},
+    **{f"{each} {schedule}": here for each, here in WEB.items() for schedule in ("karras", "exponential")},
+    "euler a": "euler_ancestral",
     "dpm fast": "dpm_fast",
     "dpm adaptive": "dpm_adaptive",
     "uni_pc": "unipc",
@@ -81,18 +89,45 @@ def joined_name(name: str) -> Joined:
     """`DPM++ 2M Karras` as the sampler `dpmpp_2m` and the schedule `karras`; raises ConfigError naming the nearest."""
     folded = _fold(name)
     schedule = next((each for each in sorted(SCHEDULES, key=len, reverse=True) if folded.endswith(f" {each}")), "")
-    for whole, sigmas in ((folded, ""), (folded.removesuffix(schedule).strip(), SCHEDULES.get(schedule, ""))):
+    for whole, sigmas in ((folded.removesuffix(schedule).strip(), SCHEDULES.get(schedule, "")), (folded, "")):
         if found := _sampler(whole):
             return Joined(found, _folded_options().get(whole, {}), sigmas)
     raise ConfigError(f"unknown sampler '{name}'", where="sampler", fix=did_you_mean(name, [*PARTS, *ALIASES]))
 
 
+def is_known(name: str) -> bool:
+    """Whether it is a name of a sampler here or elsewhere, with or without a schedule."""
+    try:
+        joined_name(name)
+    except ConfigError:
+        return False
+    return True
+
+
 def find_name(name: str) -> str:
     """The name here of a sampler that is called something else elsewhere, with or without a schedule; any other name as it is."""
-    try:
-        return joined_name(name).sampler
-    except ConfigError:
-        return name
+    return joined_name(name).sampler if is_known(name) else name
+
+
+def spread_joined(values: Any) -> Any:
+    """Options with `sampler` and `sigmas`, where the sampler's name may say both (`DPM++ 2M Karras`): each under its own key.
+
+    What is no known name is left for whoever reads the options. Raises ConfigError where the name and `sigmas` say different schedules.
+    """
+    given = values.get("sampler") if isinstance(values, dict) else None
+    options = {"type": given} if isinstance(given, str) else given
+    if not isinstance(options, dict) or not isinstance(options.get("type"), str) or not is_known(options["type"]):
+        return values
+    joined = joined_name(options["type"])
+    spread = {**values, "sampler": {**joined.options, **options, "type": joined.sampler}}
+    if not joined.sigmas:
+        return spread
+    sigmas = values.get("sigmas", joined.sigmas)
+    named = sigmas.get("type") if isinstance(sigmas, dict) else sigmas
+    if isinstance(named, str) and find_schedule(named) != joined.sigmas:
+        why = f"'{options['type']}' means the schedule {joined.sigmas}"
+        raise ConfigError(f"two schedules of noise levels, {joined.sigmas} and {named}", where="sigmas", why=why, fix="say one of them")
+    return {**spread, "sigmas": sigmas}
 
 
 def _sampler(folded: str) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import RequestError
-from trainwright.config.part import load_named
+from trainwright.domains.diffusion.noise.brownian import BrownianNoise
 from trainwright.domains.diffusion.samplers.levels import check_table, read_levels, warn_of_scale
 from trainwright.nn.dims import append_dims
 
@@ -125,10 +125,8 @@ def brownian_noise(x: Tensor, levels: list[float]) -> NoiseSampler:
 
 
 def _brownian_paths(x: Tensor, levels: list[float]) -> NoiseSampler:
-    make = load_named("trainwright.domains.diffusion.noise.brownian:BrownianNoise")
     seeds = torch.randint(2**62, (x.shape[0],))
-    paths: NoiseSampler = make(seeds, x.shape[1:], sigma_min=levels[-1], sigma_max=levels[0], device=x.device, dtype=x.dtype)
-    return paths
+    return BrownianNoise(seeds, x.shape[1:], sigma_min=levels[-1], sigma_max=levels[0], device=x.device, dtype=x.dtype)
 
 
 def add_noise(x: Tensor, noise_sampler: NoiseSampler, sigma: float, sigma_next: float, deviation: float) -> Tensor:
