@@ -94,7 +94,7 @@ def _not_among(value: Any, allowed: list[str], expected: list[str], name: str) -
 
 def _length(refusal: Refusal, name: str) -> tuple[str, str]:
     least, most = refusal.context.get("min_length"), refusal.context.get("max_length")
-    count = refusal.context.get("actual_length", len(refusal.value))
+    count = refusal.context["actual_length"] if "actual_length" in refusal.context else len(refusal.value)
     limit = f"at least {least}" if refusal.kind == "too_short" else f"at most {most}"
     return f"{name}: {count} {'item' if count == 1 else 'items'}, but it takes {limit}", f"list {limit}"
 

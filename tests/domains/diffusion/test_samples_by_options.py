@@ -76,6 +76,26 @@ def test_guidance_is_u_and_so_much_of_the_way_to_c(run: tw.Run) -> None:
     assert not torch.allclose(more[inside], told[inside], atol=1e-2)
 
 
+def test_guidance_in_its_other_forms(run: tw.Run) -> None:
+    told: dict[str, Any] = {"steps": 3, "class_": 4, "seed": 2}
+    plain, strong = run.sample(2, **told), run.sample(2, guidance=40, **told)
+    apart = (strong - plain).abs().max()
+    outside = run.sample(2, guidance=40, guidance_interval=[1e4, 1e5], **told)
+    assert torch.allclose(outside, plain, atol=1e-5), "no level of this sampling is in the interval"
+    forms: list[dict[str, Any]] = [
+        {"guidance_rule": "apg"},
+        {"guidance_rescale": 0.7},
+        {"weaker": "runs/digits/checkpoints/last"},
+    ]
+    for form in forms:
+        made = run.sample(2, guidance=40, **told, **form)
+        assert torch.isfinite(made).all() and (made - strong).abs().max() > 1e-4 * apart, form
+    far = run.sample(2, guidance=1e4, **told)
+    assert not torch.allclose(far, run.sample(2, guidance=1e4, threshold=0.6, **told), atol=1e-2)
+    weak = run.sample(2, guidance=3.0, unconditional=True, weaker="runs/digits", steps=3)
+    assert torch.allclose(weak, run.sample(2, unconditional=True, steps=3), atol=1e-4), "away from itself is nowhere"
+
+
 def test_classes_go_by_name_or_number_and_in_turn(run: tw.Run, tmp_path: Path) -> None:
     usual = run.sample(12, steps=2)
     assert torch.allclose(usual, run.sample(12, steps=2, labels=[str(k % 10) for k in range(12)]), atol=1e-5)
@@ -152,6 +172,11 @@ REFUSED: list[tuple[list[str], str]] = [
     (["--labels", "1,2,3", "-n", "2"], "3 labels for 2 samples"),
     (["--class", "1", "--labels", "1,2"], "class and labels are both given"),
     (["--unconditional", "--guidance", "2"], "nothing is told that could guide"),
+    (["--guidance-interval", "1,5"], "guidance-interval says how it is guided, and guidance is not given"),
+    (["--guidance", "2", "--guidance-interval", "5,1"], "guidance for sigma from 5 to 1"),
+    (["--guidance", "2", "--guidance-interval", "5"], "--guidance-interval: 1 item, but it takes at least 2"),
+    (["--guidance", "2", "--guidance-rule", "abg"], "did you mean 'apg'?"),
+    (["--guidance", "2", "--weaker", "runs/nowhere"], "nowhere"),
     (["--sampler", "dpmpp2m"], "did you mean 'dpmpp_2m'?"),
     (["--sampler", "{type: euler, s_churn: -1}"], "--sampler.s_churn: -1 is not at least 0"),
     (["--sampler", "{type: euler, churn: 1}"], "there is no option 'churn'"),
@@ -206,3 +231,33 @@ def test_vectors_without_a_condition_know_no_guidance(tmp_path: Path, monkeypatc
             run.sample(2, **given)
     assert main(["sample", "runs/points", "-o", "grid.png"]) == 2
     assert not Path("grid.png").exists()
+
+
+def test_columns_that_are_followed_are_given_as_a_row_or_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw = np.random.default_rng(0)
+    age, kind = draw.uniform(20, 80, 200), draw.integers(0, 3, 200)
+    rows = [f"{age[k] / 10 + draw.normal() / 50:.4f},{draw.normal():.4f},{age[k]:.2f},{'abc'[kind[k]]}" for k in range(200)]
+    Path("points.csv").write_text("x,y,age,kind\n" + "\n".join(rows) + "\n")
+    words = ["train", "points.csv", "system.type=diffusion", "system.of=[x, y]", "system.condition=[kind, age]", "evaluation.report=false"]
+    quick = [
+        "trainer.max_steps=150",
+        "trainer.optimizer={type: adamw, learning_rate: 5e-3}",
+        "system.model={type: mlp, width: 48, depth: 2}",
+        "trainer.batch_size=200",
+        "trainer.ema=0.95",
+        "trainer.evaluate_every=150 steps",
+        "trainer.sampling=null",
+    ]
+    assert main([*words, *quick, "run.dir=runs/points"]) == 0
+    run = tw.load("runs/points")
+    young, old = (run.sample(32, condition={"age": given}, class_="b")[:, 0].mean() for given in (25, 75))
+    assert old - young > 1.5, "x is a tenth of the age"
+    Path("more.csv").write_text("age\n25\n75\n")
+    assert main(["sample", "runs/points", "-n", "4", "--condition", "more.csv", "--class", "b", "-o", "x.npz"]) == 0
+    made = drawn(Path("x.npz"))["samples"]
+    assert np.allclose(made[0], run.sample(1, condition={"age": 25}, class_="b")[0].numpy(), atol=1e-3)
+    assert made[[1, 3], 0].mean() > made[[0, 2], 0].mean() + 0.5
+    for given, said in (({"agee": 3}, "did you mean 'age'"), ({}, "the table has no columns"), ("none.csv", "none.csv"), ({"age": "old"}, "old")):
+        with pytest.raises(RequestError, match=said):
+            run.sample(2, condition=given)

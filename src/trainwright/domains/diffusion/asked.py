@@ -12,10 +12,11 @@ from torch import Tensor
 from trainwright.config.errors import RequestError, nearest
 from trainwright.config.model import PartConfig
 from trainwright.domains.diffusion.artifact import Artifact
-from trainwright.domains.diffusion.drawing import Drawing, Told
+from trainwright.domains.diffusion.drawing import Drawing, Guidance, Told
 from trainwright.domains.diffusion.given_rows import read_condition, read_init
 from trainwright.domains.diffusion.sample_options import SampleOptions
 from trainwright.domains.diffusion.schedules.make import make_sigmas
+from trainwright.domains.diffusion.weaker import read_weaker
 
 WHERE = "sample"
 
@@ -44,11 +45,10 @@ def read_asked(options: SampleOptions, artifact: Artifact, n: int) -> Asked:
         levels = begin_within(levels, options)
     classes = find_classes(options, artifact, n)
     told = read_condition(artifact, options.condition, classes) if not options.unconditional else Told()
-    guidance = usual.guidance if options.guidance is None else options.guidance
-    ensure_guidable(guidance, system, told, options.guidance is not None)
+    guidance = find_guidance(options, artifact, told)
     names = system.layout.classes
     labels = [names[int(told.classes[k % len(told.classes)])] for k in range(n)] if told.classes is not None else []
-    drawing = Drawing(sampler, levels, told, guidance if told != Told() else 1.0, start)
+    drawing = Drawing(sampler, levels, told, guidance, start)
     return Asked(drawing, labels, "" if isinstance(schedule, list) else schedule.type)
 
 
@@ -106,10 +106,26 @@ def class_number(asked: Any, names: Sequence[str], where: str) -> int:
     raise RequestError(f"there is no class {spelled}", where=where, why=f"the model was trained with {shown}", fix=fix)
 
 
-def ensure_guidable(guidance: float, system: Any, told: Told, asked: bool) -> None:
-    """Raise RequestError for guidance of a model that cannot be guided, where it was asked for."""
-    if guidance == 1 or not asked:
-        return
+def find_guidance(options: SampleOptions, artifact: Artifact, told: Told) -> Guidance:
+    """How samples are guided. Raises RequestError for guidance of a model that cannot be guided, where it was asked for."""
+    system, asked = artifact.system, options.guidance
+    if options.threshold and system.units.range is None:
+        why = "it cuts what is beyond black and white, and what is made has neither"
+        raise RequestError("only pictures are cut so", where="threshold", why=why, fix="leave threshold out")
+    weaker = read_weaker(options.weaker, artifact) if options.weaker else None
+    if asked is not None and asked != 1 and weaker is None:
+        ensure_guidable(asked, system, told)
+    usual = system.config.guidance if told != Told() and system.drops else 1.0
+    interval = None if options.guidance_interval is None else (options.guidance_interval[0], options.guidance_interval[1])
+    scale = usual if asked is None else asked
+    found = Guidance(scale, interval, options.guidance_rescale, options.guidance_rule, weaker, options.threshold)
+    here = torch.device("cpu")
+    found.round(system.denoiser, system.conditions.none(1, here), here)  # what cannot be is told by what it is made of
+    return found
+
+
+def ensure_guidable(guidance: float, system: Any, told: Told) -> None:
+    """Raise RequestError for guidance of a model that cannot be guided."""
     where = f"guidance {guidance:g}"
     if not system.layout.conditional:
         why = "it was trained with nothing that says which one is made"
@@ -118,4 +134,6 @@ def ensure_guidable(guidance: float, system: Any, told: Told, asked: bool) -> No
         raise RequestError("nothing is told that could guide", where=where, why="unconditional", fix="leave one of the two out")
     if not system.drops:
         why = "system.condition_dropout was 0, so it never learnt what is made where nothing is told"
-        raise RequestError("this model cannot be guided", where=where, why=why, fix="train with system.condition_dropout=0.1")
+        raise RequestError(
+            "this model cannot be guided", where=where, why=why, fix="train with system.condition_dropout=0.1, or name a weaker one"
+        )

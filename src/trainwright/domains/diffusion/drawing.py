@@ -12,6 +12,7 @@ from torch import Tensor
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import load
 from trainwright.domains.diffusion.conditions import Conditions, Given
+from trainwright.domains.diffusion.guidance.denoisers import AutoguidanceDenoiser, CFGDenoiser, DynamicThresholdDenoiser
 from trainwright.domains.diffusion.noise.samples import SampleNoise
 from trainwright.domains.diffusion.samplers import PARTS as SAMPLERS
 from trainwright.domains.diffusion.samplers import SamplerPart
@@ -39,6 +40,34 @@ class Told:
 
 
 @dataclass(frozen=True)
+class Guidance:
+    """How samples are led away from what a less told, or a worse, denoiser gives; see `guidance.denoisers`."""
+
+    scale: float = 1.0
+    interval: tuple[float, float] | None = None
+    rescale: float = 0.0
+    rule: str = "linear"
+    weaker: Any = None
+    """The denoiser of a worse model; None for the same one, told nothing."""
+    threshold: float = 0.0
+    """The quantile of dynamic thresholding; 0 for none."""
+
+    @property
+    def guides(self) -> bool:
+        """Whether anything is guided."""
+        return self.scale != 1
+
+    def round(self, denoiser: Any, unconditional: Given, device: torch.device) -> Any:
+        """A denoiser guided so; `unconditional` tells it nothing. Raises RequestError for what cannot be."""
+        more: dict[str, Any] = {"interval": self.interval, "rescale": self.rescale, "rule": self.rule}
+        if self.guides and self.weaker is not None:
+            denoiser = AutoguidanceDenoiser(denoiser, self.weaker.to(device), guidance=self.scale, **more)
+        elif self.guides:
+            denoiser = CFGDenoiser(denoiser, self.scale, unconditional, **more)
+        return DynamicThresholdDenoiser(denoiser, percentile=self.threshold) if self.threshold else denoiser
+
+
+@dataclass(frozen=True)
 class Drawing:
     """Everything that samples follow from beside the network, the seed and their numbers."""
 
@@ -46,7 +75,7 @@ class Drawing:
     sigmas: Tensor
     """Levels of noise, falling (n + 1,)."""
     told: Told = field(default_factory=Told)
-    guidance: float = 1.0
+    guidance: Guidance = Guidance()
     start: Tensor | None = None
     """What noise is added to (m, *shape), as the network is given it; None for nothing."""
 
@@ -67,7 +96,7 @@ def usual_drawing(system: Any) -> Drawing:
     options, (low, high) = system.config, system.ends
     levels = make_sigmas(options.sigmas, options.steps, low, high, table=getattr(system.denoiser, "sigmas", None))
     classes = torch.arange(len(system.layout.classes)) if system.layout.classes else None
-    return Drawing(options.sampler, levels, Told(classes), options.guidance if system.drops else 1.0)
+    return Drawing(options.sampler, levels, Told(classes), Guidance(options.guidance if system.drops else 1.0))
 
 
 class CountedCalls:
@@ -91,9 +120,8 @@ def draw(system: Any, drawing: Drawing, first: int, count: int, seed: int, callb
         x = x + in_turn(drawing.start, first, count).to(x)
     given = drawing.told.rows(first, count, system.conditions, device)
     denoiser = CountedCalls(system.denoiser)
-    asked = denoiser if drawing.guidance == 1 else Guided(denoiser, drawing.guidance, system.conditions.none(count, device))
     made: Tensor = load("sampler", drawing.sampler.type)(
-        asked,
+        drawing.guidance.round(denoiser, system.conditions.none(count, device), device),
         x,
         drawing.sigmas,
         extra_args=given,
@@ -102,19 +130,6 @@ def draw(system: Any, drawing: Drawing, first: int, count: int, seed: int, callb
         **drawing.sampler.model_dump(exclude={"type"}),
     )
     return made, denoiser.calls
-
-
-class Guided:
-    """u + guidance · (c − u), of what the denoiser says with the condition (c) and without one (u), asked in one call."""
-
-    def __init__(self, denoiser: Any, guidance: float, unconditional: Given) -> None:
-        self.denoiser, self.guidance, self.unconditional = denoiser, guidance, unconditional
-
-    def __call__(self, x: Tensor, sigma: Tensor, **given: Tensor) -> Tensor:
-        both = {name: torch.cat([self.unconditional[name], each]) for name, each in given.items()}
-        without, told = self.denoiser(torch.cat([x, x]), torch.cat([sigma, sigma]), **both).chunk(2)
-        guided: Tensor = without + self.guidance * (told - without)
-        return guided
 
 
 def in_turn(values: Tensor, first: int, count: int) -> Tensor:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from trainwright.config.choice import choice, choose
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig, as_refusal
+from trainwright.config.places import Place
+from trainwright.config.reading import literal
 from trainwright.config.registry import parts
 from trainwright.domains.diffusion.options import Positive
 from trainwright.domains.diffusion.samplers import joined_name
 
+GUIDING = ("guidance_interval", "guidance_rescale", "guidance_rule", "weaker")
+"""Options that mean something only where a scale of guidance is given."""
 ClassName = str | int | float | bool
 
 
 def _as_names(value: Any) -> Any:
     """One name as a list of it; `cat,dog` as two."""
     if isinstance(value, str):
-        return [each.strip() for each in value.split(",")]
+        return [literal(each, Place("value")).plain() for each in value.split(",")]
     return [value] if isinstance(value, int | float) else value
 
 
@@ -58,6 +62,19 @@ class SampleOptions(PartConfig):
     """Tell the network nothing of what is to be made."""
     guidance: float | None = Field(default=None, ge=0, json_schema_extra={"metavar": "W"})
     """How strongly samples follow their condition: u + W · (c − u), 1 as the model learnt it (Ho and Salimans 2022)."""
+    guidance_interval: Annotated[list[float], BeforeValidator(_as_names), Field(min_length=2, max_length=2)] | None = Field(
+        default=None, json_schema_extra={"metavar": "LOW,HIGH"}
+    )
+    """The levels of noise, (low, high], at which it is guided (Kynkäänniemi et al. 2024); default: all."""
+    guidance_rescale: float = Field(default=0.0, ge=0, le=1)
+    """How much of the contrast that guidance adds is taken back (Lin et al. 2024)."""
+    guidance_rule: Literal["linear", "apg", "zero_star"] = "linear"
+    """How the two answers are joined: `linear`, `apg` (Sadat et al. 2024: large W saturate less), `zero_star` (Fan et al. 2025: flows)."""
+    weaker: str = Field(default="", json_schema_extra={"metavar": "RUN"})
+    """Guide away from a worse model of the same data, a run or a checkpoint, in place of from what is made where nothing is told
+    (autoguidance, Karras et al. 2024)."""
+    threshold: float = Field(default=0.0, ge=0, le=1, json_schema_extra={"metavar": "Q"})
+    """Dynamic thresholding of pictures (Saharia et al. 2022): the quantile of |x| that becomes black and white, 0.995; 0 for none."""
     init: Any = Field(default=None, json_schema_extra={"metavar": "FILE"})
     """What it begins with in place of noise alone: a picture or a recording, or a folder or table of them, in turn."""
     strength: float = Field(default=0.6, gt=0, le=1)
@@ -84,6 +101,10 @@ class SampleOptions(PartConfig):
             raise as_refusal(ConfigError(f"{' and '.join(each.rstrip('_') for each in given)} are both given", fix="keep one of them"))
         if self.labels is not None and not self.labels:
             raise as_refusal(ConfigError("labels are empty", fix="name a class for each sample: 0,1,7"))
+        without = [name for name in GUIDING if name in self.model_fields_set and self.guidance is None]
+        if without:
+            named = without[0].replace("_", "-")
+            raise as_refusal(ConfigError(f"{named} says how it is guided, and guidance is not given", fix="give both: guidance 2.5"))
         if "strength" in self.model_fields_set and self.init is None:
             what = "strength says how much of `init` is made anew, and there is none"
             raise as_refusal(ConfigError(what, fix="--init FILE, or leave strength out"))

@@ -50,8 +50,8 @@ class DiffusionSampling(Sampling):
         if self.most is None:
             found |= {"sigmas": self.asked.sigmas, "steps": len(drawing.sigmas) - 1}
         found["calls"] = calls[0] if len(calls) == 1 else f"{calls[0]}–{calls[-1]}" if calls else 0
-        if drawing.guidance != 1:
-            found["guidance"] = drawing.guidance
+        if drawing.guidance.guides:
+            found["guidance"] = drawing.guidance.scale
         names = list(dict.fromkeys(self.asked.labels))
         if len(names) == 1:
             found["class"] = names[0]
