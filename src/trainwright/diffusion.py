@@ -1,11 +1,14 @@
 """Everything of diffusion models for a loop of one's own: samplers, levels of noise, densities, weights of the loss, denoisers, networks.
 
-Names are those of k-diffusion where it has the same. What has no `system=diffusion` round it is called as there:
+Names are those of k-diffusion where it has the same. Nothing here needs a run or a configuration:
 
-    x = torch.randn(16, 3, 32, 32) * sigmas[0]
-    made = sample_dpmpp_2m(denoiser, x, get_sigmas_karras(20, 0.002, 80.0), extra_args={"class_cond": classes})
+    sigmas = get_sigmas_karras(20, 0.002, 80.0)
+    made = sample_dpmpp_2m(denoiser, torch.randn(16, 3, 32, 32) * sigmas[0], sigmas, extra_args={"class_cond": classes})
 """
 
+from trainwright.domains.diffusion.augment.karras import KarrasAugmentation as KarrasAugmentation
+from trainwright.domains.diffusion.augment.karras import KarrasAugmentationPipeline as KarrasAugmentationPipeline
+from trainwright.domains.diffusion.augment.karras import KarrasAugmentWrapper as KarrasAugmentWrapper
 from trainwright.domains.diffusion.denoisers.base import BaseDenoiser as BaseDenoiser
 from trainwright.domains.diffusion.denoisers.continuous import EpsilonDenoiser as EpsilonDenoiser
 from trainwright.domains.diffusion.denoisers.continuous import FlowDenoiser as FlowDenoiser
@@ -35,6 +38,12 @@ from trainwright.domains.diffusion.densities.stratified import enable_stratified
 from trainwright.domains.diffusion.densities.stratified import enable_stratified_accelerate as enable_stratified_accelerate
 from trainwright.domains.diffusion.densities.stratified import stratified_uniform as stratified_uniform
 from trainwright.domains.diffusion.densities.stratified import stratified_with_settings as stratified_with_settings
+from trainwright.domains.diffusion.guidance.denoisers import AutoguidanceDenoiser as AutoguidanceDenoiser
+from trainwright.domains.diffusion.guidance.denoisers import CFGDenoiser as CFGDenoiser
+from trainwright.domains.diffusion.guidance.denoisers import ComposedDenoiser as ComposedDenoiser
+from trainwright.domains.diffusion.guidance.denoisers import DynamicThresholdDenoiser as DynamicThresholdDenoiser
+from trainwright.domains.diffusion.guidance.denoisers import GuidedDenoiser as GuidedDenoiser
+from trainwright.domains.diffusion.likelihood import log_likelihood as log_likelihood
 from trainwright.domains.diffusion.models.base import Backbone as Backbone
 from trainwright.domains.diffusion.models.choosing import choose_backbone as choose_backbone
 from trainwright.domains.diffusion.models.mlp import MLP as MLP

@@ -258,6 +258,11 @@ def test_columns_that_are_followed_are_given_as_a_row_or_a_table(tmp_path: Path,
     made = drawn(Path("x.npz"))["samples"]
     assert np.allclose(made[0], run.sample(1, condition={"age": 25}, class_="b")[0].numpy(), atol=1e-3)
     assert made[[1, 3], 0].mean() > made[[0, 2], 0].mean() + 0.5
-    for given, said in (({"agee": 3}, "did you mean 'age'"), ({}, "the table has no columns"), ("none.csv", "none.csv"), ({"age": "old"}, "old")):
+    for given, said in (
+        ({"agee": 3}, "did you mean 'age'"),
+        ({}, "the table has no columns"),
+        ("none.csv", "none.csv"),
+        ({"age": "old"}, "old"),
+    ):
         with pytest.raises(RequestError, match=said):
             run.sample(2, condition=given)
