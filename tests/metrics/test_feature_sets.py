@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.metrics.asked import named_metrics
-from trainwright.metrics.feature_sets import FeatureMetric
-from trainwright.metrics.frechet import FID
-from trainwright.metrics.kernels import KID, MMD
+from trainwright.metrics.feature_sets import FeatureMetric, number_keys
+from trainwright.metrics.frechet import FID, rank_of, square_root
+from trainwright.metrics.kernels import KID, MMD, cubic, unbiased_mmd
 from trainwright.metrics.neighbours import PRDC
 
 METRICS: list[type[FeatureMetric]] = [FID, KID, MMD, PRDC]
@@ -47,6 +47,56 @@ def test_fid_and_kid_are_those_of_k_diffusion_and_scipy() -> None:
     # FID: scipy 1.17.1, |m1 - m2|² + tr(s1 + s2 - 2 sqrtm(s1 s2)), np.cov; KID: k-diffusion 0.1.1, evaluation.kid in float64
     assert numbers(FID(features=same), one, other)["fid"] == pytest.approx(0.9887691275, abs=2e-7)
     assert numbers(KID(features=same), one, other)["kid"] == pytest.approx(0.5651491816, abs=1e-9)
+
+
+def test_unbiased_kid_of_parts_and_of_a_set_with_itself_is_that_of_k_diffusion() -> None:
+    one, other = two_sets()
+    # k-diffusion 4601bf0, evaluation.kid(a, b, max_size=20) and evaluation.kid(a, a), in float64
+    halves = [unbiased_mmd(one[part], other[part], cubic) for part in (slice(0, 20), slice(20, 40))]
+    assert sum(halves) / 2 == pytest.approx(0.3482486670, abs=1e-9)
+    assert unbiased_mmd(one, one, cubic) == pytest.approx(-0.1167060443, abs=1e-9)
+
+
+def test_fid_is_that_of_k_diffusion_but_for_what_it_adds_to_the_diagonal() -> None:
+    one, other = two_sets()
+    # k-diffusion 4601bf0, evaluation.fid(a, b) in float64, which adds 1e-8 to the diagonals of both
+    assert numbers(FID(features=same), one, other)["fid"] == pytest.approx(0.9887691087, abs=5e-8)
+
+
+def test_a_square_root_is_one_also_of_a_matrix_without_full_rank() -> None:
+    draw = torch.Generator().manual_seed(0)
+    rows = torch.randn(10, 40, dtype=torch.float64, generator=draw)
+    matrix = rows.T @ rows * 1e6
+    root = square_root(matrix)
+    assert (root @ root - matrix).norm() < 1e-12 * matrix.norm()
+    assert rank_of(matrix) == 10
+    torch.testing.assert_close(root, root.T)
+    assert torch.equal(square_root(torch.zeros(3, 3)), torch.zeros(3, 3, dtype=torch.float64))
+
+
+def test_a_root_whose_square_is_another_matrix_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    square_root(torch.diag(torch.tensor([1.0, -0.5])))  # no covariance
+    assert "differs from them by 0.45 of their norm" in caplog.text
+    with pytest.raises(DataError, match="not finite"):
+        square_root(torch.full((2, 2), torch.inf))
+
+
+def test_the_rank_is_told_where_rows_are_fewer_than_features(caplog: pytest.LogCaptureFixture) -> None:
+    numbers(FID(features=same), normal(6, 10, 1), normal(30, 10, 2))
+    assert "6 rows for 10 features: the covariances are rank-deficient (5 of 10)" in caplog.text
+
+
+def test_rows_by_number_are_in_the_same_halves_whatever_rounding_makes_of_them() -> None:
+    made, real = normal(60, 4, 1), normal(60, 4, 2)
+    found = []
+    for off in (0.0, 1e-12):
+        metric = FID(features=same)
+        for first in range(0, 60, 20):
+            part = slice(first, first + 20)
+            metric.take_in("made", made[part] + off, number_keys("made", first, 20))
+            metric.take_in("real", real[part] + off, number_keys("real", first, 20))
+        found.append(metric.compute())
+    assert found[1] == pytest.approx(found[0], rel=1e-9)
 
 
 def test_fid_of_normal_rows_is_near_the_closed_form() -> None:

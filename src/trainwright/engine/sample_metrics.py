@@ -16,6 +16,7 @@ from trainwright.data.rows import Rows
 from trainwright.engine.evaluation import turns_of
 from trainwright.engine.learnt_features import learn_features
 from trainwright.engine.plan import Plan
+from trainwright.engine.randomness import restore_generators
 from trainwright.engine.sample_metrics_options import AUTO, SampleMetricsOptions, refuse_unmeasured
 from trainwright.engine.sample_rows import AT_ONCE, draw_numbered, facts_of, features_in_order, real_rows
 from trainwright.engine.system import System, device_of, to_device
@@ -109,18 +110,22 @@ class SampleMeasurer:
     def extractor(self, session: Session) -> Extractor:
         """What makes features, learnt where it has to be; the same for all evaluations of this object."""
         if self._extractor is None:
-            given = self.options.features
-            read = self._training_rows or (lambda: session.parts.train)
-            if given == AUTO:
-                given = usual_features(session.system, read())
-                log.info("%s.features: %s, since nothing else is said", WHERE, given)
-            made = make_extractor(given, WHERE)
-            made.low, made.high = map(float, session.system.sample_range)
-            if made.fits:
-                learn_features(made, read, session)
-            made.to(session.device)
-            self._extractor = made
+            with restore_generators(session.device):  # a library may draw first weights before it loads others
+                self._extractor = self._make_extractor(session)
         return self._extractor
+
+    def _make_extractor(self, session: Session) -> Extractor:
+        given = self.options.features
+        read = self._training_rows or (lambda: session.parts.train)
+        if given == AUTO:
+            given = usual_features(session.system, read())
+            log.info("%s.features: %s, since nothing else is said", WHERE, given if isinstance(given, str) else given["type"])
+        made = make_extractor(given, WHERE)
+        made.low, made.high = map(float, session.system.sample_range)
+        if made.fits:
+            learn_features(made, read, session)
+        made.to(session.device)
+        return made
 
     def _reference(self, session: Session, rows: Rows, metrics: dict[str, FeatureMetric]) -> Reference:
         """What the real rows are to each metric: as computed before, from a file, or computed now and kept in it."""

@@ -56,9 +56,11 @@ class Classifier(FittedExtractor):
         """Take what was learnt."""
         super().load(tensors)
         count, right = int(tensors["classes"]), float(tensors["right"])
-        network = make_network(self.options, tuple(tensors["shape"].tolist()), count)
+        with torch.device("meta"):  # so that no first weights are drawn, which would change what is drawn later
+            network = make_network(self.options, tuple(tensors["shape"].tolist()), count)
         prefix = "network."
-        network.load_state_dict({name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)})
+        weights = {name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)}
+        network.load_state_dict(weights, assign=True)
         self.call = network.eval().requires_grad_(False)
         kind = "convolutional" if isinstance(network[0], Convolutions) else "mlp"
         self.name = f"classifier ({kind} of {count} classes, right on {right:.1%} of {int(tensors['held_back']):,} rows held back)"

@@ -23,7 +23,8 @@ class PCA(FittedExtractor):
         scale = flat.std(0) if self.options.standardize else torch.ones_like(mean)
         scale = torch.where(scale > 0, scale, torch.ones_like(scale))
         _, spread, directions = torch.linalg.svd((flat - mean) / scale, full_matrices=False)
-        rank = int((spread > spread[:1].clamp_min(1e-300) * 1e-10).sum())
+        rounding = max(flat.shape) * torch.finfo(rows.dtype if rows.is_floating_point() else torch.float64).eps
+        rank = int((spread > spread[:1].clamp_min(1e-300) * rounding).sum())  # as numpy's matrix_rank
         if rank == 0:
             raise DataError("the training rows are all alike", where="features: pca", why="they have no direction of variance")
         kept = directions[: min(self.options.components, rank)]
