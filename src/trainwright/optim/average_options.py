@@ -18,6 +18,8 @@ def _one_or_several(value: Any) -> Any:
 
 
 Decays = Annotated[list[DecayRate], BeforeValidator(_one_or_several, json_schema_input_type=DecayRate | list[DecayRate])]
+Width = Annotated[float, Field(gt=0, le=0.28)]
+Widths = Annotated[list[Width], BeforeValidator(_one_or_several, json_schema_input_type=Width | list[Width])]
 
 
 class AverageWarmup(ConfigModel):
@@ -57,6 +59,9 @@ class EMAOptions(ConfigModel):
     """Share of the average kept at an update; several give several averages, the first of which is evaluated."""
     warmup: Warmup = AverageWarmup()
     """Begin with small decays, so that the untrained weights are soon forgotten; `false` starts from them with the full decay."""
+    sigma_rel: Widths = []
+    """Relative widths of averages by a power of time, beside those by `decay`, such as [0.05, 0.1]: from these in checkpoints that stay
+    (`checkpoint.keep_every`) an average of any width is made after training, `--weights sigma_rel=0.07` (Karras et al. 2024)."""
     every: int = Field(default=1, ge=1)
     """Steps between two updates; the decay is per update."""
     evaluate: bool = True
@@ -71,10 +76,19 @@ class EMAOptions(ConfigModel):
     def _decays_differ(cls, value: list[float]) -> list[float]:
         if not value:
             raise as_refusal(ConfigError("there is no decay", fix="give one or several, for example 0.999; or leave out `ema`"))
-        twice = [each for each in value if value.count(each) > 1]
-        if twice:
-            raise as_refusal(ConfigError(f"the decay {twice[0]} is given {value.count(twice[0])} times", fix="give every decay once"))
-        return value
+        return _each_once(value, "decay")
+
+    @field_validator("sigma_rel")
+    @classmethod
+    def _widths_differ(cls, value: list[float]) -> list[float]:
+        return _each_once(value, "width")
+
+
+def _each_once(value: list[float], what: str) -> list[float]:
+    twice = [each for each in value if value.count(each) > 1]
+    if twice:
+        raise as_refusal(ConfigError(f"the {what} {twice[0]} is given {value.count(twice[0])} times", fix=f"give every {what} once"))
+    return value
 
 
 class SWAOptions(ConfigModel):

@@ -15,6 +15,7 @@ from trainwright.config.errors import ConfigError, RequestError, did_you_mean
 from trainwright.optim.average_options import EMAOptions, SWAOptions
 from trainwright.optim.base import check_names
 from trainwright.optim.ema_warmup import EMAWarmup
+from trainwright.optim.power_average import gamma_of, power_decay
 from trainwright.optim.schedules.base import Extent
 from trainwright.optim.shadow import Bundle, Shadow, bundles
 from trainwright.optim.swap import weights_inside
@@ -22,6 +23,8 @@ from trainwright.optim.swap import weights_inside
 RAW = "trained"
 """The name of the weights as trained, beside those of the averages."""
 SWA = "swa"
+POWER = "sigma_rel_"
+"""How the names of averages by a power of time begin."""
 
 
 class Averages:
@@ -47,8 +50,11 @@ class Averages:
         self._bundles: list[Bundle] = bundles(system) if ema is not None or swa is not None else []
         auto = "auto" if ema is None else ema.dtype
         self._moving = [(decay, Shadow(f"ema_{decay!r}", self._bundles, auto)) for decay in (ema.decay if ema is not None else [])]
+        widths = ema.sigma_rel if ema is not None else []
+        self._powers = [(gamma_of(each), Shadow(f"{POWER}{each!r}", self._bundles, auto)) for each in widths]
         self._equal = Shadow(SWA, self._bundles, "auto") if swa is not None else None
-        self._shadows = {each.name: each for each in [*(shadow for _, shadow in self._moving), *([self._equal] if self._equal else [])]}
+        growing = [shadow for _, shadow in [*self._moving, *self._powers]]
+        self._shadows = {each.name: each for each in [*growing, *([self._equal] if self._equal else [])]}
         self._count = 0  # moments in the equal average
         self._buffers: dict[str, dict[str, Tensor]] = {}
 
@@ -57,6 +63,8 @@ class Averages:
         if self.ema is not None and step % self.ema.every == 0:
             for decay, shadow in self._moving:
                 shadow.move(1 - self.decay_at(step, decay))
+            for gamma, shadow in self._powers:
+                shadow.move(1 - power_decay(step // self.ema.every, gamma))
         if self._equal is not None and step >= self._first and (step - self._first) % self._every == 0:
             self._count += 1
             self._equal.move(1 / self._count)
@@ -68,7 +76,7 @@ class Averages:
         return min(decay, self._warmup.value_at(step // self.ema.every - 1))
 
     def names(self) -> list[str]:
-        """The averages there are by now, the one evaluated first: `ema_0.999`, …, and `swa` once it has begun."""
+        """The averages there are by now, the one evaluated first: `ema_0.999`, …, `sigma_rel_0.05`, …, and `swa` once it has begun."""
         return [name for name in self._shadows if name != SWA or self._count]
 
     @property
