@@ -10,11 +10,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import trainwright as tw
+from trainwright.checkpoint.pointers import follow_pointer
 from trainwright.cli.main import main
 from trainwright.config import domains
 from trainwright.config.errors import RequestError
+from trainwright.domains.chosen_weights import mix_averages
+from trainwright.weights.averages import read_sum
+from trainwright.weights.sources import open_checkpoint
 
 DECLARATION = """
 from typing import Literal
@@ -103,7 +108,8 @@ TRAIN = [
     "data.type=./painting/system.py:rows",
     "trainer.max_epochs=4",
     "trainer.batch_size=10",
-    "trainer.ema=[0.9, 0.5]",
+    "trainer.ema={decay: [0.9, 0.5], sigma_rel: [0.05, 0.1]}",
+    "trainer.checkpoint.keep_every=1 epoch",
 ]
 
 
@@ -172,7 +178,36 @@ def test_one_of_several_averages_is_chosen(folder: Path, capsys: pytest.CaptureF
     assert run.sample(4).shape == (4, 1, 3, 3)
     assert main(["sample", "runs/painter", "--weights", "ema=0.99", "-o", "never.npz"]) == 2
     said = " ".join(capsys.readouterr().err.split())
-    assert "this run has no average 'ema=0.99' why: it kept ema=0.9, ema=0.5 fix: did you mean 'ema=0.9'" in said
+    assert (
+        "this run has no average 'ema=0.99' why: it kept ema=0.9, ema=0.5, sigma_rel=0.05, sigma_rel=0.1 fix: did you mean 'ema=0.9'"
+        in said
+    )
+
+
+def test_an_average_of_any_width_is_made_after_training(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tw.load("runs/painter")
+    kept = {}
+    for width in (0.05, 0.1):
+        kept[width] = run.sample(4, weights=f"sigma_rel={width}")
+    between = run.sample(4, weights="sigma_rel=0.07")
+    low, high = torch.minimum(kept[0.05], kept[0.1]).mean(), torch.maximum(kept[0.05], kept[0.1]).mean()
+    assert not torch.equal(kept[0.05], kept[0.1])
+    assert low < between.mean() < high
+    for text, said in (("sigma_rel=wide", "names no width"), ("sigma_rel=0.5", "impossible")):
+        assert main(["sample", "runs/painter", "--weights", text, "-o", "never.npz"]) == 2
+        assert said in " ".join(capsys.readouterr().err.split())
+    assert main(["sample", "runs/painter", "-n", "1", "--weights", "sigma_rel=0.07", "-o", "made.npz"]) == 0
+    assert "made of 8 in 4 checkpoints" in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_average_of_a_width_is_the_one_that_was_kept(folder: Path) -> None:
+    net = nn.Linear(9, 9)
+    system = nn.ModuleDict({"net": net})
+    last = Path("runs/painter/checkpoints/last")
+    mixed = mix_averages("sigma_rel=0.1", last.parent, every=1)
+    read = read_sum(system, str(last), mixed.terms, mixed.note)
+    stored = open_checkpoint(follow_pointer(last)).tensors("averages.safetensors")
+    torch.testing.assert_close(read.tensors["net.weight"], stored["sigma_rel_0.1/net.weight"])
 
 
 @pytest.mark.parametrize(
