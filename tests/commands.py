@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -11,20 +12,37 @@ from subprocess import CompletedProcess
 from typing import Any
 
 from fork_server import fork_server, sync_at_once
+from standing_server import may_be_wanted, stand_by
 from trainwright.cli.main import main
 
 
-def command_process(words: Sequence[str], folder: Path, environment: dict[str, str], printed: Sequence[Path], syncs: bool = True) -> Any:
-    """The process, not yet begun; what it prints is in two files, also if it is killed. Without `syncs` it does not wait for the disk."""
-    return fork_server().Process(target=_run, args=(list(words), folder, environment, list(printed), syncs))
+def command_process(
+    words: Sequence[str],
+    folder: Path,
+    environment: dict[str, str],
+    printed: Sequence[Path],
+    syncs: bool = True,
+    imports: bool = False,
+    largest: int = 0,
+) -> Any:
+    """The process, not yet begun; what it prints is in two files, also if it is killed. Without `syncs` it does not wait for the disk.
+
+    `imports`: whether the process that its members or ranks are forked from begins as one of its own, and imports what it needs.
+    """
+    return fork_server().Process(target=_run, args=(list(words), folder, environment, list(printed), syncs, imports, largest))
 
 
-def trainwright_command(*words: str, folder: Path | None = None, limit: float = 120, **variables: str) -> CompletedProcess[str]:
-    """Run a command to its end in a folder; `variables` are of its environment, which has no setting of whoever runs the tests."""
+def trainwright_command(
+    *words: str, folder: Path | None = None, limit: float = 120, imports: bool = False, largest: int = 0, **variables: str
+) -> CompletedProcess[str]:
+    """Run a command to its end in a folder; `variables` are of its environment, which has no setting of whoever runs the tests.
+
+    `largest`: bytes that a file may have which it writes, as where a disk is full; 0 for any.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TRAINWRIGHT_")} | variables
     with tempfile.TemporaryDirectory() as place:
         printed = [Path(place, name) for name in ("stdout", "stderr")]
-        process = command_process(words, folder or Path.cwd(), environment, printed, syncs=False)
+        process = command_process(words, folder or Path.cwd(), environment, printed, syncs=False, imports=imports, largest=largest)
         process.start()
         process.join(limit)
         if process.is_alive():
@@ -35,7 +53,9 @@ def trainwright_command(*words: str, folder: Path | None = None, limit: float = 
     return CompletedProcess(list(words), process.exitcode, *said)
 
 
-def _run(words: list[str], folder: Path, environment: dict[str, str], printed: list[Path], syncs: bool = True) -> None:
+def _run(
+    words: list[str], folder: Path, environment: dict[str, str], printed: list[Path], syncs: bool, imports: bool, largest: int
+) -> None:
     """As `python -m trainwright` begins."""
     if not syncs:
         sync_at_once()
@@ -52,6 +72,10 @@ def _run(words: list[str], folder: Path, environment: dict[str, str], printed: l
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     sys.argv = ["trainwright", *words]
+    if largest:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
+    if not imports and may_be_wanted(words) and (of_member := stand_by()) is not None:
+        sys.argv[1:] = of_member
     try:
         code = main()
     except Exception:  # noqa: BLE001 (shown as Python shows it)

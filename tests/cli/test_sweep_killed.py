@@ -5,10 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-import resource
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +44,7 @@ def measured(group: Path) -> dict[str, tuple[str, list[dict[str, str]]]]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A group that nothing interrupted, with one member at a time."""
     place = tmp_path_factory.mktemp("whole")
-    done = trainwright_command(*FOLDS, "run.dir=group", "--jobs", "1", folder=place, limit=600, **SHARED)
+    done = trainwright_command(*FOLDS, "run.dir=group", "--jobs", "1", folder=place, limit=600, imports=True, **SHARED)
     assert done.returncode == 0, done.stderr
     return place / "group"
 
@@ -117,13 +114,6 @@ def test_one_killed_member_is_told_and_the_others_go_on(whole: Path, tmp_path: P
 
 
 def test_a_folder_that_cannot_be_written_is_told_and_leaves_nothing(tmp_path: Path) -> None:
-    program = "import sys; from trainwright.cli.main import main; sys.exit(main(sys.argv[1:]))"
-    words = ["sweep", "builtin:iris", "--folds", "3", "run.dir=a/group"]
-
-    def almost_no_room() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-
-    done = subprocess.run([sys.executable, "-c", program, *words], cwd=tmp_path, capture_output=True, text=True, preexec_fn=almost_no_room)
+    done = trainwright_command("sweep", "builtin:iris", "--folds", "3", "run.dir=a/group", folder=tmp_path, largest=1000)
     assert done.returncode == 2 and "a/group" in done.stderr and "File too large" in done.stderr, done.stderr
     assert not list(tmp_path.iterdir())
