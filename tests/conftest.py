@@ -16,6 +16,8 @@ from typing import Any
 # Processes that tests start inherit both.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Compiled in the process itself: others that it would start for it each import torch.
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 
 import pytest
 from hypothesis import HealthCheck, settings

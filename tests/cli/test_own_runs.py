@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ import pytest
 import torch
 import yaml
 
+from commands import command_process
 from trainwright.api.fit import fit
 from trainwright.cli.main import main
 from trainwright.config.errors import TrainwrightError
@@ -146,12 +144,13 @@ def test_a_killed_run_continues_bit_for_bit(place: Path) -> None:
     words = ["train", "cfg.yaml", "trainer.max_epochs=12"]
     assert main([*words, "run.dir=whole"]) == 0
     slow = {**os.environ, "SLOW": "0.2"}  # so that it is not over before it is killed, however busy the machine is
-    process = subprocess.Popen([sys.executable, "-m", "trainwright", *words, "run.dir=cut"], stdout=subprocess.DEVNULL, env=slow)
+    process = command_process([*words, "run.dir=cut"], place, slow, [place / "said", place / "said"])
+    process.start()
     until = time.monotonic() + 60
-    while not list((place / "cut/checkpoints").glob("step-*6*")) and time.monotonic() < until and process.poll() is None:
+    while not list((place / "cut/checkpoints").glob("step-*6*")) and time.monotonic() < until and process.is_alive():
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     assert not (place / "cut/results.json").exists()
     assert main(["resume", "cut"]) == 0
     one, other = load_tensors(place / "whole/model/model.safetensors"), load_tensors(place / "cut/model/model.safetensors")

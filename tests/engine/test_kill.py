@@ -21,7 +21,8 @@ from trainwright.checkpoint.store import CheckpointStore
 
 pytestmark = pytest.mark.slow
 
-KILLS = 20
+KILLS = 8
+"""Those of every kind of system are many more: tests/faults."""
 KILLS_PER_RUN = 4
 
 
@@ -42,6 +43,15 @@ def run_for(context: Any, folder: Path, seconds: float | None) -> bool:
     return bool(process.exitcode)
 
 
+@pytest.fixture(scope="module")
+def whole(context: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """A run that nothing happens to, and how long it takes."""
+    folder = tmp_path_factory.mktemp("kill") / "whole"
+    begun = time.perf_counter()
+    run_for(context, folder, None)
+    return folder, time.perf_counter() - begun
+
+
 def outcome(folder: Path) -> dict[str, Any]:
     results = json.loads((folder / "results.json").read_text())
     del results["timing"]
@@ -51,13 +61,10 @@ def outcome(folder: Path) -> dict[str, Any]:
     return {"results": results, "state": kept, "metrics": table(folder), "checkpoint": newest.name}
 
 
-def test_a_run_killed_at_random_moments_ends_as_one_that_was_not(context: Any, tmp_path: Path) -> None:
-    run_for(context, tmp_path / "first", None)
-    begun = time.perf_counter()
-    run_for(context, tmp_path / "whole", None)
-    length = time.perf_counter() - begun
-    expected = outcome(tmp_path / "whole")
-    last = torch_files(tmp_path / "whole", expected["checkpoint"])
+def test_a_run_killed_at_random_moments_ends_as_one_that_was_not(context: Any, tmp_path: Path, whole: tuple[Path, float]) -> None:
+    folder, length = whole
+    expected = outcome(folder)
+    last = torch_files(folder, expected["checkpoint"])
     moments = random.Random(20260101)
     kills = number = 0
     while kills < KILLS:
@@ -74,9 +81,8 @@ def test_a_run_killed_at_random_moments_ends_as_one_that_was_not(context: Any, t
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_says_how_to_continue_and_what_is_continued_is_the_same(
-    context: Any, number: signal.Signals, tmp_path: Path
+    context: Any, number: signal.Signals, tmp_path: Path, whole: tuple[Path, float]
 ) -> None:
-    run_for(context, tmp_path / "whole", None)
     process = started(context, tmp_path / "run", slow=True)
     os.kill(process.pid, number)
     process.join()
@@ -86,7 +92,7 @@ def test_a_signal_saves_says_how_to_continue_and_what_is_continued_is_the_same(
     assert "continue with: tw.fit(…, run_dir=" in said
     assert json.loads((tmp_path / "run/run.json").read_text())["status"] == "interrupted"
     run_for(context, tmp_path / "run", None)
-    assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
+    assert outcome(tmp_path / "run") == outcome(whole[0])
 
 
 def test_a_second_signal_leaves_at_once_and_the_checkpoint_before_is_whole(context: Any, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from commands import command_process, trainwright_command
 from trainwright.cli.main import main
 from trainwright.systems.run_config import read_config
 
@@ -22,30 +23,27 @@ ANALYSIS = "analysis.json"
 Printed = pytest.CaptureFixture[str]
 
 
-def begin(folder: Path, installed: Path | None, *words: str) -> subprocess.Popen[str]:
-    """Start `trainwright` in a process."""
+def command(folder: Path, installed: Path | None, *words: str, code: int = 0) -> str:
+    """Run `trainwright` to its end as a process that begins anew, and give what it printed."""
     places = [str(each) for each in (installed, ROOT / "src") if each]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
     program = [sys.executable, "-m", "trainwright", *words]
-    return subprocess.Popen(program, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(program, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    assert done.returncode == code, done.stdout
+    assert "Traceback" not in done.stdout
+    return done.stdout
 
 
-def command(folder: Path, installed: Path | None, *words: str, code: int = 0) -> str:
-    """Run `trainwright` to its end, and give what it printed."""
-    process = begin(folder, installed, *words)
-    said, _ = process.communicate()
-    assert process.returncode == code, said
-    assert "Traceback" not in said
-    return said
-
-
-def kill_when_saved(process: subprocess.Popen[str], run: Path) -> None:
-    """End a training at its first checkpoint, as a machine does that fails."""
+def kill_when_saved(folder: Path, run: Path, *words: str) -> None:
+    """Begin a training, and end it at its first checkpoint, as a machine does that fails."""
+    said = folder / "said.txt"
+    process = command_process(words, folder, dict(os.environ), [said, said])
+    process.start()
     while not list(run.glob("checkpoints/step-*/manifest.json")):
-        assert process.poll() is None, process.communicate()[0]
+        assert process.is_alive(), said.read_text()
         time.sleep(0.002)
     process.kill()
-    process.communicate()
+    process.join()
     assert not (run / "results.json").exists(), "it was finished before it was killed"
 
 
@@ -65,7 +63,7 @@ def test_it_makes_trains_resumes_predicts_and_reports(
     said = tw(*words, "trainer.loader.workers=0", "run.dir=run")
     assert "'tones' is read as wav_folder, of the domain sounds (trainwright-sounds 0.1): 120 WAV files in folders" in said
     assert "worst_recall" in said and "report: run/report.html" in said
-    kill_when_saved(begin(tmp_path, sounds_folder, *words, "trainer.loader.workers=2", "run.dir=killed"), tmp_path / "killed")
+    kill_when_saved(tmp_path, tmp_path / "killed", *words, "trainer.loader.workers=2", "run.dir=killed")
     command(tmp_path, sounds_folder, "resume", "killed")
     weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("run", "killed")]
     assert weights[0] == weights[1], "workers and a restart change nothing"
@@ -82,8 +80,9 @@ def test_it_makes_trains_resumes_predicts_and_reports(
     environment = json.loads((tmp_path / "run" / "environment.json").read_text())
     assert environment["domains"] == {"sounds": "trainwright-sounds 0.1"}
     assert "power of sound by label" in (tmp_path / "run" / "report.html").read_text()
-    unknown = command(tmp_path, None, "predict", "run", "tones", "-o", "q.csv", code=2)
-    assert "unknown" in unknown and "sound" in unknown and not (tmp_path / "q.csv").exists()
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if each != str(sounds_folder)])
+    unknown = trainwright_command("predict", "run", "tones", "-o", "q.csv").stderr
+    assert "unknown" in unknown and "sound" in unknown and not (tmp_path / "q.csv").exists() and "Traceback" not in unknown
 
 
 @pytest.mark.parametrize(
