@@ -140,3 +140,11 @@ def test_a_later_target_replaces_an_earlier_list_and_both_in_one_file_are_refuse
     assert read_config(given, ["target=c"]).system.targets == ["c"]
     with pytest.raises(ManyErrors, match="'target' and 'targets' are both given"):
         read_config({**given, "target": "c"})
+
+
+def test_words_of_the_command_line_may_stand_beside_the_name_of_the_system_there() -> None:
+    composed = compose_config(
+        {"data": {"source": "builtin:digits_images"}}, ["system=diffusion", "columns.image.size=16", "weights=a.safetensors"]
+    )
+    system = composed.values["system"]
+    assert system["columns"] == {"image": {"size": 16}} and system["weights"] == "a.safetensors"

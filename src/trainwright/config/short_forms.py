@@ -15,7 +15,8 @@ ONE_FORM = "a file has either `system:` or `model:` at the top"
 def write_out(root: Node, model: type[ConfigModel], problems: list[RequestError]) -> tuple[str, ...]:
     """Move the short forms that `model` knows into `system:`, places and all, and return the keys that were moved.
 
-    Those of a later layer go on top of an earlier `system:`; beside one of the same layer they are added to `problems`.
+    Those of a later layer go on top of an earlier `system:`, and words of the command line on top of one that stands there too; beside one
+    of the same layer they are added to `problems`.
     """
     if not model.short or not isinstance(root.value, dict):
         return ()
@@ -126,10 +127,15 @@ def _every_name(model: type[ConfigModel]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for names in model.short.values() for name in names))
 
 
+def _is_word(node: Node) -> bool:
+    """Whether it stands on the command line, where words come one after the other (`system=diffusion columns.image.size=32`)."""
+    return node.place.name.startswith("command line: ")
+
+
 def _set_named(root: Node, system: Node, given: dict[str, Node], model: type[ConfigModel], problems: list[RequestError]) -> tuple[str, ...]:
     fix = "put it under `system:`, or leave `system:` out and keep `model:`, `loss:` and their like at the top"
     for name, each in given.items():
-        if each.layer > system.layer:
+        if each.layer > system.layer or (_is_word(each) and _is_word(system)):
             assign(root, ("system", name), each, Section(model))
         else:
             what = f"'{name}' stands at the top beside `system`"

@@ -19,7 +19,7 @@ from trainwright.data.transforms.chain import Chain
 from trainwright.data.window_options import WindowConfig
 from trainwright.data.windows import count_windows, cut_window, without_length
 from trainwright.features.arrays import apply_transforms
-from trainwright.features.base import Place
+from trainwright.features.base import Place, row_list
 from trainwright.features.npy import Unreadable, how_to_mend
 from trainwright.features.options import FileOptions
 
@@ -98,6 +98,8 @@ def find_facts(
         seen = [lengths_of(each, axis) for each in ([each for _, each in found], augmented) if each]
         _ensure_lengths(name, lengths_of([each for *_, each in arrays], axis), seen, ragged)
     center, spread = _scale(options, [each for _, each in found])
+    if not np.isfinite([center, spread]).all():
+        raise _not_finite(name, found, place)
     if ragged and options.pad != "batch":
         shape[axis] = int(options.pad)
     return Facts(raw, shape, ragged, center, spread, len(sampled), _largest([each for _, each in found]))
@@ -234,6 +236,14 @@ def _scale(options: FileOptions, found: list[Tensor]) -> tuple[float, float]:
     mean = sum(float(each.double().sum()) for each in found) / max(count, 1)
     variance = sum(float((each.double() - mean).square().sum()) for each in found) / max(count, 1)
     return mean, variance**0.5 or 1.0
+
+
+def _not_finite(name: str, found: list[tuple[int, Tensor]], place: Place) -> DataError:
+    """The error for arrays that have no mean: the rows in which a number is NaN or infinite, or numbers so large that their squares are."""
+    rows = np.array([row for row, each in found if not bool(torch.isfinite(each).all())])
+    what = f"column '{name}' has NaN or infinite values: {row_list(rows, place)}" if len(rows) else f"column '{name}' has numbers too large"
+    fix = f"correct the files, leave such rows out with data.where, or name a transform that fills them: columns.{name}.transform"
+    return DataError(what, why="the mean and the deviation of all numbers are not finite then", fix=fix)
 
 
 def _largest(found: list[Tensor]) -> int | None:

@@ -16,7 +16,6 @@ from trainwright.data.counters import fold, fold_each
 from trainwright.data.expressions.selected import SelectedSource
 from trainwright.data.expressions.syntax import expression_columns
 from trainwright.data.hashing import row_hashes
-from trainwright.data.inference import infer
 from trainwright.data.number_source import read_numbers
 from trainwright.data.profile import profile
 from trainwright.data.rows import Rows
@@ -26,7 +25,7 @@ from trainwright.data.splits.base import Split
 from trainwright.data.splits.dividing import make_split, with_files
 from trainwright.data.transforms.batches import BatchTransforms
 from trainwright.domains.declared import find_declared, say_divided, take_declared
-from trainwright.domains.diffusion.columns import Parts, choose_parts
+from trainwright.domains.diffusion.columns import Parts, choose_parts, infer_roles
 from trainwright.domains.diffusion.layout import Layout, find_layout
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.kept import keep_columns
@@ -79,9 +78,8 @@ def prepare_rows(config: Config, source: Source | None = None) -> PreparedRows:
     given = {name: each.type for name, each in asked.columns.items() if each.type != "auto"}
     targets = list(source.default_targets) if asked.condition is None else list(asked.condition)
     classes = [each for each in targets if each in source.schema.names]
-    parts = choose_parts(
-        asked, infer(profiles, classes, given), source.default_targets, find_declared(source, "declared_columns"), source.name
-    )
+    found = infer_roles(profiles, classes, given)
+    parts = choose_parts(asked, found, source.default_targets, find_declared(source, "declared_columns"), source.name)
     targets = [parts.label] if parts.label else []
     kinds = {name: each.type for name, each in parts.options.items()}
     split = make_split(config.data.split, source, config.run.seed, targets, kinds, hashes=row_hashes(source))

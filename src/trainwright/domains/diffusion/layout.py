@@ -124,7 +124,7 @@ def only_piece(spec: DataSpec, made: Sequence[str]) -> Piece:
         return found[0]
     kinds = ", ".join(f"'{name}' ({each.group.kind})" for each in found for name in each.group.columns if name in made)
     why = f"one array is made at a time, or several columns of numbers as one vector, and these are {kinds}"
-    raise ConfigError("columns of several types are to be made together", where="system.of", why=why, fix="name one of them: of=NAME")
+    raise ConfigError("several columns are to be made together", where="system.of", why=why, fix="name one of them: system.of=NAME")
 
 
 def shape_of(piece: Piece) -> tuple[int, ...]:

@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 
 from trainwright.config.clock import process_seconds
-from trainwright.config.errors import ConfigError, RunError
+from trainwright.config.errors import RunError
 from trainwright.data.expressions.selected import SelectedSource
 from trainwright.data.number_source import NumberSource
 from trainwright.data.rows import Rows
 from trainwright.data.source import Source
 from trainwright.domains.diffusion.artifact import Artifact
+from trainwright.domains.diffusion.columns import UNASKED
 from trainwright.domains.diffusion.data import Found, PreparedRows, look_at, open_columns, prepare_rows
+from trainwright.domains.diffusion.findings import cautions, refuse_unfit
 from trainwright.domains.diffusion.models.choosing import choose_backbone
 from trainwright.domains.diffusion.system import DiffusionSystem, shape_for
 from trainwright.domains.diffusion.training import suggest_training
@@ -44,7 +46,10 @@ class PreparedDiffusion(Prepared):
         self.data = prepare_rows(config, source)
         self.in_memory = source is not None
         self.found = look_at(self.data.rows("train"), self.data.layout, transforms_of(self.data.table.spec), config.run.seed)
-        super().__init__(resolve_config(config, self.data, self.found))
+        resolved = resolve_config(config, self.data, self.found)
+        refuse_unfit(resolved.system, self.data, self.found)
+        self.data.notes += cautions(resolved.system, self.data, self.found)
+        super().__init__(resolved)
 
     @classmethod
     def check_before(cls, config: Config) -> None:
@@ -82,7 +87,7 @@ class PreparedDiffusion(Prepared):
             label = f"{data.parts.label} ({len(data.layout.classes)} classes)" if data.parts.label else ""
             lines.append(f"told: {', '.join([each for each in (label, *data.parts.told) if each])}")
         if data.parts.left:
-            left = list(data.parts.left)
+            left = [name if why == UNASKED else f"{name} ({why})" for name, why in data.parts.left.items()]
             lines.append(f"left out: {', '.join(left[:8])}{' …' if len(left) > 8 else ''}")
         return [*lines, *self.split_lines()]
 
@@ -197,11 +202,6 @@ class PreparedDiffusion(Prepared):
 def resolve_config(config: Config, data: PreparedRows, found: Found) -> Config:
     """The configuration with the columns, the deviation and the network that were found, so that it repeats the run as it stands."""
     asked = config.system
-    if asked.sigma_data == "auto" and found.deviation <= 0:
-        why = f"its values are all {found.low:.4g} in {found.rows:,} rows"
-        raise ConfigError(
-            f"'{data.parts.made[0]}' does not vary", where="system.of", why=why, fix="name another column, or set system.sigma_data"
-        )
     condition = [*filter(None, [data.parts.label]), *data.parts.told]
     measured = round(found.deviation, 4) or found.deviation
     system = asked.model_copy(

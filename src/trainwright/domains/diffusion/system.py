@@ -15,6 +15,7 @@ from trainwright.domains.diffusion.conditions import Conditions, Given
 from trainwright.domains.diffusion.denoisers.making import density_for
 from trainwright.domains.diffusion.drawing import Drawing, draw, usual_drawing
 from trainwright.domains.diffusion.draws import RowDraws
+from trainwright.domains.diffusion.findings import sampling_ends
 from trainwright.domains.diffusion.layout import Layout
 from trainwright.domains.diffusion.models.choosing import choose_backbone
 from trainwright.domains.diffusion.models.shape import BackboneShape
@@ -22,9 +23,6 @@ from trainwright.domains.diffusion.options import DiffusionOptions
 from trainwright.domains.diffusion.units import Units
 from trainwright.engine.system import Batch, Loss, StepContext
 from trainwright.systems.base import System
-
-LOWEST, HIGHEST = 0.004, 160.0
-"""Ends of sampling in standard deviations of the data: 0.002 and 80 where that is 0.5 (Karras et al. 2022, table 1)."""
 
 
 class DiffusionSystem(System):
@@ -54,8 +52,7 @@ class DiffusionSystem(System):
     @property
     def ends(self) -> tuple[float, float]:
         """The least and the most noise of sampling."""
-        low, high = self.config.sigma_min, self.config.sigma_max
-        return (LOWEST * self.sigma_data if low == "auto" else low), (HIGHEST * self.sigma_data if high == "auto" else high)
+        return sampling_ends(self.config, self.sigma_data)
 
     @property
     def sample_range(self) -> Sequence[float]:  # type: ignore[override]
