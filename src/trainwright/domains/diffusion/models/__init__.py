@@ -10,6 +10,8 @@ from trainwright.config.part import Part
 if TYPE_CHECKING:
     from trainwright.domains.diffusion.models.base import Backbone as Backbone
     from trainwright.domains.diffusion.models.choosing import choose_backbone as choose_backbone
+    from trainwright.domains.diffusion.models.dit import DiT as DiT
+    from trainwright.domains.diffusion.models.hourglass import Hourglass as Hourglass
     from trainwright.domains.diffusion.models.mlp import MLP as MLP
     from trainwright.domains.diffusion.models.shape import BackboneShape as BackboneShape
     from trainwright.domains.diffusion.models.unet import UNetBackbone as UNetBackbone
@@ -31,11 +33,15 @@ PARTS: dict[str, Part] = {
         "a network of diffusers by the name of its class",
     ),
     "unet": _backbone("unet:UNetBackbone", "UNetBackboneOptions", "residual blocks of several scales with skips and attention"),
+    "dit": _backbone("dit:DiT", "DiTOptions", "a transformer over pieces (DiT)"),
+    "hourglass": _backbone("hourglass:Hourglass", "HourglassOptions", "a transformer of several scales that attends nearby (HDiT)"),
 }
 
 _CLASSES = {
     "Backbone": f"{_HERE}.base",
     "BackboneShape": f"{_HERE}.shape",
+    "DiT": f"{_HERE}.dit",
+    "Hourglass": f"{_HERE}.hourglass",
     "MLP": f"{_HERE}.mlp",
     "UNetBackbone": f"{_HERE}.unet",
     "choose_backbone": f"{_HERE}.choosing",

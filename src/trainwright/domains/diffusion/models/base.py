@@ -17,6 +17,9 @@ class Backbone(nn.Module):
     Conditions have the names of k-diffusion. The network is given σ itself, whatever its denoiser counts in.
     """
 
+    takes = "sigma"
+    """What a denoiser tells the network of the level of noise."""
+
     def __init__(self, shape: BackboneShape, condition_width: int) -> None:
         super().__init__()
         self.shape = shape
