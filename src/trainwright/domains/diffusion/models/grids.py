@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from trainwright.nn.blocks.fourier import SinusoidalEmbedding
 from trainwright.nn.positions.rotary import Rotation
 
+PERIODS = 10000.0
+"""How many times slower the slowest of the waves of `grid_waves` is than the fastest, one radian a cell."""
 SLOWEST = 100.0
 """How many times slower the slowest of the rotary frequencies is than the fastest, one radian a cell."""
 
@@ -37,12 +38,10 @@ def split_cells(x: Float[Tensor, "b *grid w"], side: int) -> Float[Tensor, "b *f
 
 def grid_waves(grid: Sequence[int], width: int, like: Tensor) -> Float[Tensor, "*grid w"]:
     """Sines and cosines of the place along each axis, side by side (Vaswani et al. 2017, as Peebles & Xie 2023 have it), then zeros."""
-    each = width // (2 * len(grid)) * 2
-    if not each:
-        return like.new_zeros(*grid, width)
-    waves = SinusoidalEmbedding(each)
-    along = torch.meshgrid([torch.arange(n, device=like.device) for n in grid], indexing="ij")
-    found = torch.cat([waves(place) for place in along], dim=-1).to(like.dtype)
+    half = width // (2 * len(grid))
+    rates = PERIODS ** -(torch.arange(half, device=like.device, dtype=torch.float32) / max(half, 1))
+    waves = [torch.cat([(place * rates).sin(), (place * rates).cos()], dim=-1) for place in _places(grid, like)]
+    found = torch.cat(waves, dim=-1).to(like.dtype)
     return torch.nn.functional.pad(found, (0, width - found.shape[-1]))
 
 
@@ -50,6 +49,11 @@ def grid_rotation(grid: Sequence[int], head_width: int, like: Tensor) -> Rotatio
     """Turns of half the numbers of a head by the places along each axis in turn (Su et al. 2021; axial as in Crowson et al. 2024)."""
     pairs = max(head_width // 4 // len(grid), 1)
     rates = SLOWEST ** -(torch.arange(pairs, device=like.device, dtype=torch.float32) / pairs)
-    along = torch.meshgrid([torch.arange(n, device=like.device, dtype=torch.float32) for n in grid], indexing="ij")
-    angle = (torch.stack(along, dim=-1).unsqueeze(-1) * rates).flatten(-2).flatten(0, -2).repeat(1, 2)
+    angle = torch.cat([place * rates for place in _places(grid, like)], dim=-1).flatten(0, -2).repeat(1, 2)
     return Rotation(angle.cos(), angle.sin())
+
+
+def _places(grid: Sequence[int], like: Tensor) -> tuple[Float[Tensor, "*grid 1"], ...]:
+    """The place of each cell along each axis."""
+    along = torch.meshgrid([torch.arange(n, device=like.device, dtype=torch.float32) for n in grid], indexing="ij")
+    return tuple(place.unsqueeze(-1) for place in along)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -44,7 +45,7 @@ class Hourglass(Backbone):
         self.down = nn.ModuleList(levels)
         self.middle = Level(options, shape, len(widths) - 1, self.kinds[-1])
         self.up = nn.ModuleList(Level(options, shape, number, self.kinds[number]) for number in range(len(widths) - 1))
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(pairwise(widths))
         self.merges = nn.ModuleList(nn.Linear(fine * 2**dims, coarse, bias=False) for fine, coarse in pairs)
         self.splits = nn.ModuleList(nn.Linear(coarse, fine * 2**dims, bias=False) for fine, coarse in pairs)
         self.shares = nn.ParameterList(nn.Parameter(torch.full((1,), 0.5)) for _ in pairs)

@@ -106,7 +106,7 @@ class HourglassOptions(BackboneOptions):
     depths: list[int] = Field(default=[2, 4], min_length=1)
     """Layers of each level; those of all but the last come twice, on the way down and on the way up."""
     attention: list[Literal["neighbourhood", "axial", "global", "none"]] | Auto = "auto"
-    """Of each level: to the cells around, along each axis in turn, to all, or none. `auto`: to all in the last, to those around in others."""
+    """Of each level: to cells around, along each axis in turn, to all, or none. `auto`: to all in the last, around in others."""
     window: int = Field(default=7, ge=1)
     """Cells along each axis that a cell sees in levels with `neighbourhood`; odd."""
     head_width: int = Field(default=64, ge=8, multiple_of=8)
