@@ -46,6 +46,9 @@ from trainwright.domains.diffusion.guidance.denoisers import GuidedDenoiser as G
 from trainwright.domains.diffusion.likelihood import log_likelihood as log_likelihood
 from trainwright.domains.diffusion.models.base import Backbone as Backbone
 from trainwright.domains.diffusion.models.choosing import choose_backbone as choose_backbone
+from trainwright.domains.diffusion.models.dit import DiT as DiT
+from trainwright.domains.diffusion.models.flops import count_flops as count_flops
+from trainwright.domains.diffusion.models.hourglass import Hourglass as Hourglass
 from trainwright.domains.diffusion.models.mlp import MLP as MLP
 from trainwright.domains.diffusion.models.shape import BackboneShape as BackboneShape
 from trainwright.domains.diffusion.models.unet import UNetBackbone as UNetBackbone

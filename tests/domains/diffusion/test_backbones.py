@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,10 +11,10 @@ from typing import Any
 
 import pytest
 import torch
-from tests.domains.diffusion.small_backbones import EVERYTHING, MADE, PAIRS, SIZES, draw_weights, inputs
+from small_backbones import EVERYTHING, MADE, PAIRS, SIZES, draw_weights, inputs
 
 from trainwright.config.errors import ConfigError, RequestError
-from trainwright.domains.diffusion.models import BackboneShape, choose_backbone
+from trainwright.domains.diffusion.models import MLP, BackboneShape, DiT, choose_backbone, count_flops
 from trainwright.domains.diffusion.models.conditions import mean_of_tokens
 from trainwright.domains.diffusion.models.options import (
     AutoBackboneOptions,
@@ -22,6 +23,8 @@ from trainwright.domains.diffusion.models.options import (
     MLPOptions,
     UNetBackboneOptions,
 )
+
+SOURCE = str(Path(__file__).parents[3] / "src")
 
 
 @pytest.mark.parametrize(("name", "size"), PAIRS)
@@ -54,11 +57,12 @@ def test_follows_from_each_condition_and_each_row_alone(name: str) -> None:
     torch.testing.assert_close(network(x, sigma, **{**conditions, "cross_cond": tokens}), before)
 
 
+@pytest.mark.slow
 def test_each_is_one_graph() -> None:
-    script = Path(__file__).parent / "compiled_backbones.py"  # a process of its own: checks of shapes are no part of a graph
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.split() == [*MADE]
+    script = Path(__file__).with_name("compiled_backbones.py")  # a process of its own: checks of shapes are no part of a graph
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([SOURCE, os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == [*MADE], done.stderr[-4000:]
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -155,3 +159,26 @@ def test_samples_that_a_network_cannot_take_are_refused(options: Any, shape: Bac
 def test_options_that_do_not_fit_each_other_are_refused(made: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         made()
+
+
+def test_weights_of_layers_decay_and_nothing_else() -> None:
+    network = MADE["unet"](BackboneShape(1, (8, 8), classes=3))
+    still, names = network.no_weight_decay(), {name for name, _ in network.named_parameters()}
+    assert "conditions.classes.weight" in still and "unet.conv_norm_out.weight" in still and "unet.conv_in.bias" in still
+    assert {"unet.conv_in.weight", "conditions.sigma.weight"} <= names - still
+    groups = network.param_groups(3e-4)
+    assert sorted({each["lr"] for each in groups}) == pytest.approx([1e-4, 3e-4])
+    assert sum(len(each["params"]) for each in groups) == len(names)
+    assert sum(len(each["params"]) for each in groups if each.get("weight_decay") == 0) == len(still)
+    torch.optim.AdamW(groups)
+
+
+def test_operations_are_those_of_the_layers() -> None:
+    network = MLP(MLPOptions(width=32, depth=2, condition_width=16), BackboneShape(10))
+    block = 16 * 64 + 2 * 32 * 32
+    conditions = 3 * 16 * 16 + 8  # three layers, and half as many waves as numbers
+    assert count_flops(network, torch.zeros(5, 10), torch.ones(5)) == 2 * 5 * (10 * 32 + 2 * block + 32 * 10 + conditions)
+    dit = DiT(DiTOptions(patch=2, width=16, depth=1, heads=2, condition_width=16), BackboneShape(1, (8, 8)))
+    attention = 2 * 16 * 16 * 16  # queries by keys, weights by values: 16 tokens, 16 numbers
+    layers = 16 * (4 * 16 + 12 * 16 * 16 + 16 * 4) + 16 * 96 + 16 * 32
+    assert count_flops(dit, torch.zeros(1, 1, 8, 8), torch.ones(1)) == 2 * (attention + layers + conditions)

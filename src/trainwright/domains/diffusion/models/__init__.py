@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from trainwright.domains.diffusion.models.base import Backbone as Backbone
     from trainwright.domains.diffusion.models.choosing import choose_backbone as choose_backbone
     from trainwright.domains.diffusion.models.dit import DiT as DiT
+    from trainwright.domains.diffusion.models.flops import count_flops as count_flops
     from trainwright.domains.diffusion.models.hourglass import Hourglass as Hourglass
     from trainwright.domains.diffusion.models.mlp import MLP as MLP
     from trainwright.domains.diffusion.models.shape import BackboneShape as BackboneShape
@@ -44,6 +45,7 @@ _CLASSES = {
     "Hourglass": f"{_HERE}.hourglass",
     "MLP": f"{_HERE}.mlp",
     "UNetBackbone": f"{_HERE}.unet",
+    "count_flops": f"{_HERE}.flops",
     "choose_backbone": f"{_HERE}.choosing",
 }
 __getattr__ = found_later(__name__, _CLASSES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -9,6 +11,9 @@ from torch import Tensor, nn
 from trainwright.config.errors import RequestError
 from trainwright.domains.diffusion.models.conditions import ConditionEmbedding
 from trainwright.domains.diffusion.models.shape import BackboneShape
+
+DECAYING = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+"""Layers whose weights decay."""
 
 
 class Backbone(nn.Module):
@@ -58,6 +63,23 @@ class Backbone(nn.Module):
     def denoise(self, x: Tensor, embedding: Tensor, cross: Tensor | None, keep: Tensor | None) -> Tensor:
         """The result, and one channel (or number) more at its end where a variance is asked for."""
         raise NotImplementedError
+
+    def no_weight_decay(self) -> set[str]:
+        """Names of what does not decay: all but the weights of linear layers and convolutions."""
+        kept = {f"{name}.weight" for name, each in self.named_modules() if isinstance(each, DECAYING)}
+        return {name for name, _ in self.named_parameters() if name not in kept}
+
+    def param_groups(self, base_lr: float = 5e-4, mapping_lr_scale: float = 1 / 3) -> list[dict[str, Any]]:
+        """Groups for an optimizer of torch: what decays and what does not, of the network and of what embeds its conditions.
+
+        The embedding learns by a rate of its own, a third as in k-diffusion; groups without decay say `weight_decay` 0.
+        """
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        still = self.no_weight_decay()
+        for name, each in self.named_parameters():
+            groups.setdefault((name.startswith("conditions."), name in still), []).append(each)
+        rates = {True: base_lr * mapping_lr_scale, False: base_lr}
+        return [{"params": each, "lr": rates[maps]} | ({"weight_decay": 0.0} if stays else {}) for (maps, stays), each in groups.items()]
 
     def _beside(self, x: Tensor, unet_cond: Tensor | None) -> Tensor:
         """The sample with what is to be laid beside it."""
