@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainwright.nn.modes import eval_mode
@@ -17,6 +18,7 @@ def count_flops(network: nn.Module, *inputs: Any, **conditions: Any) -> int:
     Matrix products, convolutions and attention are counted, by torch's counter; what is done number by number is not.
     """
     counter = FlopCounterMode(display=False)
-    with torch.no_grad(), eval_mode(network), counter:
+    # attention as products of matrices: the counter does not know the CPU's own
+    with torch.no_grad(), eval_mode(network), sdpa_kernel(SDPBackend.MATH), counter:
         network(*inputs, **conditions)
     return int(counter.get_total_flops())

@@ -31,7 +31,7 @@ def split_cells(x: Float[Tensor, "b *grid w"], side: int) -> Float[Tensor, "b *f
     if side == 1:
         return x
     dims, grid = x.dim() - 2, x.shape[1:-1]
-    x = x.unflatten(-1, (*[side] * dims, -1))
+    x = x.reshape(*x.shape[:-1], *[side] * dims, -1)
     order = (0, *(each for axis in range(dims) for each in (1 + axis, 1 + dims + axis)), 2 * dims + 1)
     return x.permute(order).reshape(x.shape[0], *(n * side for n in grid), x.shape[-1])
 

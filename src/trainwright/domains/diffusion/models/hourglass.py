@@ -154,17 +154,17 @@ class GridAttention(nn.Module):
         q, k, v = tokens.view(*tokens.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         root = self.sharpness.clamp(min=0).sqrt().view(-1, 1, 1).to(q.dtype)
         q, k = (places.rotation.turn(F.normalize(each, dim=-1) * root) for each in (q, k))
-        q, k, v = (each.unflatten(2, grid) for each in (q, k, v))
+        q, k, v = (each.reshape(*each.shape[:2], *grid, -1) for each in (q, k, v))
         if self.axis is not None:
             mixed = along_axis(q, k, v, self.axis)
         elif places.near is not None:
-            mixed = attend_near(*(each.flatten(0, 1) for each in (q, k, v)), places.near, 1.0).unflatten(0, q.shape[:2])
+            mixed = attend_near(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), places.near, 1.0).view(q.shape)
         else:
-            mixed = F.scaled_dot_product_attention(*(each.flatten(2, -2) for each in (q, k, v)), scale=1.0).unflatten(2, grid)
+            mixed = F.scaled_dot_product_attention(q.flatten(2, -2), k.flatten(2, -2), v.flatten(2, -2), scale=1.0).view(q.shape)
         return self.out(mixed.movedim(1, -2).flatten(-2))
 
 
 def along_axis(q: Tensor, k: Tensor, v: Tensor, axis: int) -> Tensor:
     """Attention of `[b, h, *grid, d]` along one axis of the grid."""
-    rows = [each.movedim(axis + 2, -2) for each in (q, k, v)]
-    return F.scaled_dot_product_attention(*rows, scale=1.0).movedim(-2, axis + 2)
+    q, k, v = (each.movedim(axis + 2, -2) for each in (q, k, v))
+    return F.scaled_dot_product_attention(q, k, v, scale=1.0).movedim(-2, axis + 2)

@@ -64,11 +64,16 @@ def attend_near(
     grid = q.shape[1:-1]
     missing = [-n % side for n, side in zip(grid, near.tile, strict=True)]
     padded = F.pad(q, (0, 0, *(side for n in reversed(missing) for side in (0, n)))) if any(missing) else q
-    rows = q.shape[0]
-    tiles = split_windows(padded, near.tile).unflatten(0, (rows, -1))
+    tiles = _tiles(padded, near.tile)
     for axis, places in enumerate(near.keys, start=1):
         k, v = k.index_select(axis, places), v.index_select(axis, places)
-    k, v = (split_windows(each, near.span).unflatten(0, (rows, -1)) for each in (k, v))
+    k, v = _tiles(k, near.span), _tiles(v, near.span)
     mixed = F.scaled_dot_product_attention(tiles, k, v, near.mask, scale=scale)
     joined = join_windows(mixed.flatten(0, 1), near.tile, padded.shape)
     return joined[(slice(None), *(slice(n) for n in grid))] if any(missing) else joined
+
+
+def _tiles(x: Float[Tensor, "b *grid d"], sides: tuple[int, ...]) -> Float[Tensor, "b tiles cells d"]:
+    """Cells by tile."""
+    windows = split_windows(x, sides)
+    return windows.view(x.shape[0], -1, *windows.shape[1:])
