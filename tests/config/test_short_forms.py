@@ -91,6 +91,14 @@ def test_one_file_has_one_form(written):
     assert refused(name)[0] == "c.yaml:2:1: 'loss' stands at the top beside `system`"
 
 
+def test_options_stand_beside_a_system_that_is_named_alone(written):
+    given = ["system=diffusion", "model=mlp", "target=[petal length (cm)]", "columns.'petal length (cm)'.scale=robust"]
+    config = read_config({"data": {"source": "builtin:iris"}}, given)
+    assert (config.system.model.type, config.system.of, list(config.system.columns)) == ("mlp", ["petal length (cm)"], config.system.of)
+    name = written("data: {source: builtin:iris}\nsystem: diffusion\nmodel: {type: mlp, width: 32}\n")
+    assert read_config(name).system.model.width == 32
+
+
 def test_data_fit_the_system(written):
     assert refused({"targets": ["a"]}) == ["config: data is missing"]
     assert refused({"targets": 3}) == ["config: targets: 3 is not a list", "config: data is missing"]

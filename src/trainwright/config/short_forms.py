@@ -134,8 +134,9 @@ def _is_word(node: Node) -> bool:
 
 def _set_named(root: Node, system: Node, given: dict[str, Node], model: type[ConfigModel], problems: list[RequestError]) -> tuple[str, ...]:
     fix = "put it under `system:`, or leave `system:` out and keep `model:`, `loss:` and their like at the top"
+    named_alone = isinstance(system.value, str)  # `system: diffusion`, or system=diffusion: its options may stand beside its name
     for name, each in given.items():
-        if each.layer > system.layer or (_is_word(each) and _is_word(system)):
+        if each.layer > system.layer or named_alone or (_is_word(each) and _is_word(system)):
             assign(root, ("system", name), each, Section(model))
         else:
             what = f"'{name}' stands at the top beside `system`"

@@ -64,7 +64,8 @@ class ShortForm:
     def settle(self, typed: bool) -> Structure:
         """What it holds where the value is (not) written as a name or with a `type`."""
         systems = [system for system, names in self.model.short.items() if self.name in names]
-        return field_structure(options_class("system", systems[-1 if typed else 0]).model_fields[self.name])
+        options = options_class("system", systems[-1 if typed else 0])
+        return field_structure(options.model_fields[options.other_words.get(self.name, self.name)])
 
 
 Structure = Section | PartHere | Entries | Items | Leaf | ShortForm
