@@ -20,6 +20,7 @@ from trainwright.domains.diffusion.denoisers.discrete import CompVisDenoiser as 
 from trainwright.domains.diffusion.denoisers.discrete import CompVisVDenoiser as CompVisVDenoiser
 from trainwright.domains.diffusion.denoisers.discrete import DiscreteDenoiser as DiscreteDenoiser
 from trainwright.domains.diffusion.denoisers.discrete import DiscreteEpsDDPMDenoiser as DiscreteEpsDDPMDenoiser
+from trainwright.domains.diffusion.denoisers.discrete import DiscreteSchedule as DiscreteSchedule
 from trainwright.domains.diffusion.denoisers.discrete import DiscreteVDDPMDenoiser as DiscreteVDDPMDenoiser
 from trainwright.domains.diffusion.denoisers.discrete import DiscreteX0Denoiser as DiscreteX0Denoiser
 from trainwright.domains.diffusion.denoisers.discrete import OpenAIDenoiser as OpenAIDenoiser

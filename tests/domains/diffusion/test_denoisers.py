@@ -13,7 +13,8 @@ from trainwright.config.errors import ConfigError, RequestError
 from trainwright.domains.diffusion.denoisers import PARTS, find_name
 from trainwright.domains.diffusion.denoisers.base import BaseDenoiser
 from trainwright.domains.diffusion.denoisers.continuous import EpsilonDenoiser, FlowDenoiser, VDenoiser, X0Denoiser
-from trainwright.domains.diffusion.denoisers.edm import Denoiser, DenoiserWithVariance, SimpleLossDenoiser, to_d
+from trainwright.domains.diffusion.denoisers.edm import Denoiser, DenoiserWithVariance, SimpleLossDenoiser
+from trainwright.domains.diffusion.samplers.steps import to_d
 from trainwright.domains.diffusion.weightings import PARTS as WEIGHTINGS
 from trainwright.domains.diffusion.weightings.base import as_weighting
 from trainwright.domains.diffusion.weightings.by_sigma import edm_weight

@@ -18,10 +18,10 @@ from trainwright.domains.diffusion.denoisers.discrete import (
     CompVisVDenoiser,
     DiscreteDenoiser,
     DiscreteEpsDDPMDenoiser,
+    DiscreteSchedule,
     DiscreteVDDPMDenoiser,
     DiscreteX0Denoiser,
     OpenAIDenoiser,
-    Table,
 )
 from trainwright.domains.diffusion.denoisers.making import check_density, density_for, make_discrete
 from trainwright.domains.diffusion.denoisers.options import DiscreteOptions
@@ -94,7 +94,7 @@ def test_the_network_sees_the_sample_of_ddpm_and_its_place() -> None:
     torch.testing.assert_close(network.level, place.float())
     alpha = table_alphas_cumprod(DiscreteOptions())[place].sqrt().float().reshape(2, 1)
     torch.testing.assert_close(network.x, alpha * torch.ones(2, 3))
-    denoiser.quantize = True
+    denoiser.schedule.quantize = True
     denoiser(torch.ones(2, 3), sigma)
     assert torch.equal(network.level, place)
 
@@ -190,7 +190,7 @@ def test_without_a_word_training_takes_all_levels_of_the_table_alike() -> None:
         (lambda: stable_diffusion().t_to_sigma(torch.tensor([3.0, 1000.0])), "t 1000 is outside the table"),
         (lambda: stable_diffusion().t_to_sigma(torch.tensor([-1])), "t -1 is outside the table"),
         (lambda: stable_diffusion().get_sigmas(0), "0 levels"),
-        (lambda: Table(torch.tensor([1.0, 0.5])), "do not rise"),
+        (lambda: DiscreteSchedule(torch.tensor([1.0, 0.5])), "do not rise"),
         (lambda: DiscreteEpsDDPMDenoiser(Heard(), torch.tensor([0.9, 0.95])), "do not rise"),
     ],
     ids=["above", "first", "below", "place", "negative", "none", "falling", "falling alphas"],

@@ -18,49 +18,67 @@ BEYOND = 1e-3
 """How far outside the table a level may be, as a share of it: rounding of schedules."""
 
 
-class Table:
-    """Rising levels σ `(t,)` by their place 0 to t − 1; between two places ln σ is linear."""
+class DiscreteSchedule:
+    """Rising levels σ `(t,)` by their place 0 to t − 1; between two places ln σ is linear.
 
-    def __init__(self, sigmas: Float[Tensor, " t"]) -> None:
+    With `quantize` places are whole numbers. After k-diffusion's class of the same name; nothing of it is trained or saved.
+    """
+
+    def __init__(self, sigmas: Float[Tensor, " t"], quantize: bool = False) -> None:
         self.sigmas = sigmas.detach().to("cpu", torch.float64)
+        self.quantize = quantize
         if self.sigmas.ndim != 1 or len(self.sigmas) < 2 or not bool((self.sigmas.diff() > 0).all() and self.sigmas[0] > 0):
             fix = "give σ of each place, above 0 and from the least noise to the most"
             raise RequestError("the levels of the table do not rise", fix=fix)
-        self.smallest, self.largest = float(self.sigmas[0]), float(self.sigmas[-1])
+        self.sigma_min, self.sigma_max = float(self.sigmas[0]), float(self.sigmas[-1])
         self._logs: dict[torch.device, Tensor] = {}
+
+    @property
+    def log_sigmas(self) -> Float[Tensor, " t"]:
+        """ln of `sigmas`."""
+        return self.sigmas.log()
 
     def logs_on(self, device: torch.device) -> Float[Tensor, " t"]:
         """ln σ in the widest format of a device, kept there."""
         if device not in self._logs:
-            self._logs[device] = self.sigmas.log().to(device=device, dtype=widest(device))
+            self._logs[device] = self.log_sigmas.to(device=device, dtype=widest(device))
         return self._logs[device]
 
-    def check(self, sigmas: list[float]) -> None:
+    def check_sigmas(self, sigmas: list[float]) -> None:
         """Raises RequestError for a level outside the table; 0, the end of a schedule, is none."""
         for number, sigma in enumerate(sigmas):
-            if sigma and not self.smallest * (1 - BEYOND) <= sigma <= self.largest * (1 + BEYOND):
+            if sigma and not self.sigma_min * (1 - BEYOND) <= sigma <= self.sigma_max * (1 + BEYOND):
                 raise RequestError(
                     f"sigma {sigma:g} (number {number}) is outside the table of the model",
-                    why=f"it was trained at sigmas from {self.smallest:.6g} to {self.largest:.6g}",
+                    why=f"it was trained at sigmas from {self.sigma_min:.6g} to {self.sigma_max:.6g}",
                     fix="keep sigma_min and sigma_max within the table",
                 )
 
-    def place(self, sigma: Float[Tensor, "*b"], quantize: bool) -> Tensor:
-        """The place of each level, clamped to the table: a fraction, or the nearest as a whole number (by ln σ)."""
+    def get_sigmas(self, n: int | None = None) -> Float[Tensor, " n1"]:
+        """`n` levels at even places, falling, and a 0; without `n` all levels. float64 on the CPU."""
+        if n is not None and n < 1:
+            raise RequestError(f"{n} levels are none", fix="ask for 1 or more")
+        last = len(self.sigmas) - 1
+        levels = self.sigmas.flip(0) if n is None else self.t_to_sigma(torch.linspace(last, 0, n, dtype=torch.float64))
+        return torch.cat([levels, levels.new_zeros(1)])
+
+    def sigma_to_t(self, sigma: Float[Tensor, "*b"], quantize: bool | None = None) -> Tensor:
+        """Places of levels, clamped to the table: fractions linear in ln σ, or the nearest (by ln σ) as whole numbers with `quantize`."""
+        quantize = self.quantize if quantize is None else quantize
         logs, log_sigma = self.logs_on(sigma.device), sigma.to(widest(sigma.device)).log()
         upper = torch.searchsorted(logs, log_sigma).clamp(1, len(logs) - 1)
         below, above = logs[upper - 1], logs[upper]
         share = ((log_sigma - below) / (above - below)).clamp(0, 1)
         return upper - 1 + (share > 0.5).long() if quantize else upper - 1 + share
 
-    def level(self, place: Tensor) -> Tensor:
-        """σ at places from 0 to t − 1. Raises RequestError outside of these, where the places are on the host."""
+    def t_to_sigma(self, t: Tensor) -> Tensor:
+        """Levels of places from 0 to t − 1, float64. Raises RequestError outside of these, where the places are on the host."""
         last = len(self.sigmas) - 1
-        if place.device.type == "cpu" and not torch.compiler.is_compiling() and bool(((place < 0) | (place > last)).any()):
-            wrong = float(place[(place < 0) | (place > last)].flatten()[0])
+        if t.device.type == "cpu" and not torch.compiler.is_compiling() and bool(((t < 0) | (t > last)).any()):
+            wrong = float(t[(t < 0) | (t > last)].flatten()[0])
             raise RequestError(f"t {wrong:g} is outside the table", fix=f"places are from 0 to {last}")
-        logs = self.logs_on(place.device)
-        place = place.to(logs.dtype).clamp(0, last)
+        logs = self.logs_on(t.device)
+        place = t.to(logs.dtype).clamp(0, last)
         below = place.long().clamp(max=last - 1)
         share = place - below
         return ((1 - share) * logs[below] + share * logs[below + 1]).exp()
@@ -83,56 +101,52 @@ class DiscreteDenoiser(BaseDenoiser):
         learned_sigmas: bool = False,
     ) -> None:
         super().__init__(inner_model, 1.0, weighting, scales, takes)
-        self.table = Table(sigmas_of(alphas_cumprod.detach().to("cpu", torch.float64)))
-        self.quantize, self.learned_sigmas = quantize, learned_sigmas
+        self.schedule = DiscreteSchedule(sigmas_of(alphas_cumprod.detach().to("cpu", torch.float64)), quantize)
+        self.learned_sigmas = learned_sigmas
 
     @property
     def sigmas(self) -> Float[Tensor, " t"]:
         """The levels of the table, rising, float64 on the CPU."""
-        return self.table.sigmas
+        return self.schedule.sigmas
 
     @property
     def log_sigmas(self) -> Float[Tensor, " t"]:
         """ln of `sigmas`."""
-        return self.table.sigmas.log()
+        return self.schedule.log_sigmas
 
     @property
     def sigma_min(self) -> float:
         """The smallest level of the table."""
-        return self.table.smallest
+        return self.schedule.sigma_min
 
     @property
     def sigma_max(self) -> float:
         """The largest level of the table."""
-        return self.table.largest
+        return self.schedule.sigma_max
 
     def get_sigmas(self, n: int | None = None) -> Float[Tensor, " n1"]:
-        """`n` levels at even places, falling, and a 0; without `n` all levels. float64 on the CPU."""
-        if n is not None and n < 1:
-            raise RequestError(f"{n} levels are none", fix="ask for 1 or more")
-        last = len(self.sigmas) - 1
-        levels = self.sigmas.flip(0) if n is None else self.t_to_sigma(torch.linspace(last, 0, n, dtype=torch.float64))
-        return torch.cat([levels, levels.new_zeros(1)])
+        """As `DiscreteSchedule.get_sigmas`."""
+        return self.schedule.get_sigmas(n)
 
     def sigma_to_t(self, sigma: Float[Tensor, "*b"], quantize: bool | None = None) -> Tensor:
-        """Places of levels, linear in ln σ between two places, or the nearest place with `quantize`; clamped to the table."""
-        return self.table.place(sigma, self.quantize if quantize is None else quantize)
+        """As `DiscreteSchedule.sigma_to_t`."""
+        return self.schedule.sigma_to_t(sigma, quantize)
 
     def t_to_sigma(self, t: Tensor) -> Tensor:
-        """Levels of places from 0 to t − 1, float64. Raises RequestError outside of these."""
-        return self.table.level(t)
+        """As `DiscreteSchedule.t_to_sigma`."""
+        return self.schedule.t_to_sigma(t)
 
     def get_time(self, sigma: Float[Tensor, " b"]) -> Tensor:
         return self.sigma_to_t(sigma)
 
     def check_sigmas(self, sigmas: list[float]) -> None:
         """Raises RequestError for levels outside the table; ask once before sampling, with numbers of the host."""
-        self.table.check(sigmas)
+        self.schedule.check_sigmas(sigmas)
 
     def call_network(self, x: Float[Tensor, "b ..."], sigma: Float[Tensor, " b"], **conditions: Any) -> Float[Tensor, "b ..."]:
         """What the network gives; raises RequestError for levels outside the table, where they are on the host."""
         if sigma.device.type == "cpu" and not torch.compiler.is_compiling():
-            self.table.check([float(sigma.min()), float(sigma.max())])
+            self.schedule.check_sigmas([float(sigma.min()), float(sigma.max())])
         output = self.get_eps(x, told(self.get_level(sigma), x), **conditions)
         if self.learned_sigmas and isinstance(output, Tensor) and output.ndim > 1 and output.shape[1] == 2 * x.shape[1]:
             output = output.chunk(2, dim=1)[0]

@@ -9,7 +9,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from trainwright.config.errors import RequestError
-from trainwright.domains.diffusion.coefficients import per_row
 from trainwright.domains.diffusion.denoisers.base import BaseDenoiser, Scalings, check_like, told
 from trainwright.domains.diffusion.weightings.base import ByLevel, Weighting
 
@@ -87,8 +86,3 @@ class SimpleLossDenoiser(Denoiser):
 
     def __init__(self, inner_model: nn.Module, sigma_data: float = 1.0, scales: float = 1.0, takes: str | None = None) -> None:
         super().__init__(inner_model, sigma_data, "snr", scales, takes)
-
-
-def to_d(x: Float[Tensor, "b ..."], sigma: Float[Tensor, " b"], denoised: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
-    """(x − D) / σ, the slope of the probability-flow ODE, which is also the noise that is expected (Karras et al. 2022, equation 3)."""
-    return (x - denoised) / per_row(sigma, x)
