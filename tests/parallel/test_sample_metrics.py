@@ -132,6 +132,26 @@ def test_what_is_learnt_and_the_reference_are_kept_for_the_same_rows(own_cache: 
     assert once() == before
 
 
+class Copying(Painter):
+    """Its samples are rows of training."""
+
+    def sample_numbered(self, first: int, count: int, seed: int) -> Tensor:
+        return normal_rows(90, 2).take(torch.arange(first, first + count) % 90)["x"]
+
+
+def test_copies_of_training_rows_are_seen(own_cache: Path) -> None:
+    found = []
+    for system in (Copying(), Painter()):
+        made = trainer({"metrics": ["nearest"], "n": 60})
+        made.training_rows = lambda: normal_rows(90, 2)
+        found.append(made.test(system, normal_rows(70, 1)))
+        assert made.measured_by.startswith("60 of seed 0, features: distance to the nearest of 90 training rows, by values")
+    rows, train = (normal_rows(n, seed).take(torch.arange(n))["x"].flatten(1).double() for n, seed in ((70, 1), (90, 2)))
+    assert found[0]["nearest"] == pytest.approx(0, abs=1e-6)
+    assert found[0]["nearest.real"] == pytest.approx(float(torch.cdist(rows, train).min(1).values.median()), rel=1e-9)
+    assert found[1]["nearest"] == pytest.approx(found[1]["nearest.real"], rel=0.2)
+
+
 def test_features_that_are_left_open_follow_from_the_classes(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
         made = trainer({"metrics": ["fid"], "n": 20})

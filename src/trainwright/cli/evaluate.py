@@ -40,7 +40,7 @@ def parser() -> ConfiguredParser:
     )
     add_given(made, "a data file, a folder of year=… folders, a glob in quotes, builtin:NAME; arrays by name")
     made.add_argument("--split", metavar="NAME", help="which split of the run's own data: test (the default), validation, or another of it")
-    made.add_argument("--metrics", metavar="LIST", help="measure samples beside the rows: of fid, kid, mmd, prdc, inception_score")
+    made.add_argument("--metrics", metavar="LIST", help="measure samples beside the rows: of fid, kid, mmd, prdc, inception_score, nearest")
     made.add_argument("-n", "--n", type=int, metavar="N", help="how many samples are measured; default: what the run says, else 1000")
     made.add_argument(
         "--features", metavar="NAME", help="what makes their features: classifier, pca, pixels, or ./file.py:Class; default: auto"

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from trainwright.config.errors import ConfigError, DataError
-from trainwright.config.registry import build
+from trainwright.config.registry import build, load
 from trainwright.data.rows import Rows
 from trainwright.engine.evaluation import turns_of
 from trainwright.engine.learnt_features import learn_features
 from trainwright.engine.plan import Plan
 from trainwright.engine.randomness import restore_generators
 from trainwright.engine.sample_metrics_options import AUTO, SampleMetricsOptions, refuse_unmeasured
-from trainwright.engine.sample_rows import AT_ONCE, draw_numbered, facts_of, features_in_order, real_rows
+from trainwright.engine.sample_rows import AT_ONCE, Made, Pieces, draw_numbered, facts_of, features_in_order, real_rows
 from trainwright.engine.system import System, device_of, to_device
 from trainwright.files.text import write_json
 from trainwright.metrics import label
@@ -63,7 +63,8 @@ class SampleMeasurer:
     def __init__(self, options: SampleMetricsOptions, training_rows: Callable[[], Rows] | None = None) -> None:
         """`training_rows`: where features are learnt from, where a session has no rows of training."""
         self.options, self._training_rows = options, training_rows
-        self._extractor: Extractor | None = None
+        self._extractors: dict[str, Extractor] = {}
+        """What makes features for metrics that take any, under no name, and for those with features of their own under theirs."""
         self._references: dict[int, Reference] = {}
         self._told: dict[str, dict[str, Any]] = {}
         self.about: dict[str, Any] = {}
@@ -81,67 +82,70 @@ class SampleMeasurer:
         """The numbers of the samples beside the rows; empty where they are not due. Raises EvaluationInterrupted on a signal."""
         if not self.due(session):
             return {}
-        extractor = self.extractor(session)
-        metrics = {name: self._metric(name, each, extractor) for name, each in self.options.by_name().items()}
+        metrics = self._metrics(session)
         reference = self._reference(session, rows, metrics)
-        for metric in metrics.values():
-            metric.load(reference.kept[label(metric.options)])
+        for metric in metrics:
+            metric.load(reference.kept[key_of(metric)])
         self._take_made(session, rows, metrics, reference.facts)
-        self._tell(session, split, reference.facts, next(iter(metrics.values())).width)
-        return {name: value for each in metrics.values() for name, value in each.compute().items()}
+        self._tell(session, split, reference.facts, metrics)
+        return {name: value for each in metrics for name, value in each.compute().items()}
 
     def try_out(self, session: Session, rows: Rows) -> list[str]:
         """Make features of a few samples and real rows, so that a mistake is met before the first step; the numbers that there will be."""
-        extractor = self.extractor(session)
         real = real_rows(session, rows)(0, 1 if rows.batched else min(TRIED, len(rows)))
         made = draw_numbered(session, 0, TRIED, self.options.seed)
         ensure_alike(session, shape_of(made), shape_of(real))
-        metrics = [self._metric(name, each, extractor) for name, each in self.options.by_name().items()]
+        metrics = self._metrics(session)
         for metric in metrics:
-            for side, features in ((REAL, extractor(real)), (MADE, extractor(made))):
-                metric.take_in(side, metric.fit_width(features))
+            for side, given in ((REAL, real), (MADE, made)):
+                metric.take_in(side, metric.fit_width(metric.extractor(given)))
         return [name for metric in metrics for name in metric.names()]
 
-    def _metric(self, name: str, options: Any, extractor: Extractor) -> FeatureMetric:
-        made: FeatureMetric = build("metric", options, features=extractor, name=name)
-        made.loud = not self.about  # told once by what, and then in the rows of the log
-        return made
+    def _metrics(self, session: Session) -> list[FeatureMetric]:
+        """New ones of all that are asked for, each with what makes its features."""
+        found: list[FeatureMetric] = []
+        for name, options in self.options.by_name().items():
+            own = load("metric", options.type).own_extractor
+            place = "" if own is None else label(options)
+            if place not in self._extractors:
+                with restore_generators(session.device):  # a library may draw first weights before it loads others
+                    self._extractors[place] = self._ready(session, self._features(session) if own is None else own(options))
+            found.append(build("metric", options, features=self._extractors[place], name=name))
+            found[-1].loud = not self.about  # told once by what, and then in the rows of the log
+        return found
 
-    def extractor(self, session: Session) -> Extractor:
-        """What makes features, learnt where it has to be; the same for all evaluations of this object."""
-        if self._extractor is None:
-            with restore_generators(session.device):  # a library may draw first weights before it loads others
-                self._extractor = self._make_extractor(session)
-        return self._extractor
-
-    def _make_extractor(self, session: Session) -> Extractor:
+    def _features(self, session: Session) -> Any:
+        """What features were asked for, or are usual here."""
         given = self.options.features
-        read = self._training_rows or (lambda: session.parts.train)
         if given == AUTO:
-            given = usual_features(session.system, read())
+            given = usual_features(session.system, self._read_training(session)())
             log.info("%s.features: %s, since nothing else is said", WHERE, given if isinstance(given, str) else given["type"])
+        return given
+
+    def _read_training(self, session: Session) -> Callable[[], Rows]:
+        return self._training_rows or (lambda: session.parts.train)
+
+    def _ready(self, session: Session, given: Any) -> Extractor:
+        """What makes features, learnt where it has to be; the same for all evaluations of this object."""
         made = make_extractor(given, WHERE)
         made.low, made.high = map(float, session.system.sample_range)
         if made.fits:
-            learn_features(made, read, session)
+            learn_features(made, self._read_training(session), session)
         made.to(session.device)
         return made
 
-    def _reference(self, session: Session, rows: Rows, metrics: dict[str, FeatureMetric]) -> Reference:
+    def _reference(self, session: Session, rows: Rows, metrics: list[FeatureMetric]) -> Reference:
         """What the real rows are to each metric: as computed before, from a file, or computed now and kept in it."""
         if id(rows) in self._references:
             return self._references[id(rows)]
-        extractor, world = self.extractor(session), session.parts.world
-        turns, read, identity = turns_of(session, rows), real_rows(session, rows), extractor.identity()
+        main, world = self._extractors.get("") or metrics[0].extractor, session.parts.world
+        turns, read, identity = turns_of(session, rows), real_rows(session, rows), main.identity()
         facts = facts_of(session, rows, read, turns, identity)
         path = Path(self.options.reference) if self.options.reference else facts.usual_path()
         kept: Kept = world.first(lambda: self._read(path, facts) if identity else {}, patient=True)
-        if not all(label(each.options) in kept for each in metrics.values()):
-            unit = 1 if rows.batched else AT_ONCE
-            for features, keys in features_in_order(session, extractor, read, (len(rows), unit, turns), REAL):
-                for metric in metrics.values():
-                    metric.take_in(REAL, metric.fit_width(features), keys)
-            kept |= {label(each.options): each.side_tensors(REAL) for each in metrics.values()}
+        if not all(key_of(each) in kept for each in metrics):
+            show(session, metrics, read, (len(rows), 1 if rows.batched else AT_ONCE, turns), REAL)
+            kept |= {key_of(each): each.side_tensors(REAL) for each in metrics}
             if identity and world.is_main:
                 write_reference(path, facts, kept)
         self._references[id(rows)] = Reference(rows, facts, kept)
@@ -156,7 +160,7 @@ class SampleMeasurer:
             log.warning("%s: %s; it is made again", path, error.what)
             return {}
 
-    def _take_made(self, session: Session, rows: Rows, metrics: dict[str, FeatureMetric], facts: ReferenceFacts) -> None:
+    def _take_made(self, session: Session, rows: Rows, metrics: list[FeatureMetric], facts: ReferenceFacts) -> None:
         """Make the samples and show them to the metrics. Raises DataError for samples of another shape than the real rows."""
 
         def make(first: int, end: int) -> Tensor:
@@ -164,20 +168,32 @@ class SampleMeasurer:
             ensure_alike(session, shape_of(made), facts.shape)
             return made
 
-        pieces = (self.options.n, self.options.batch_size, turns_of(session, rows))
-        for features, keys in features_in_order(session, self.extractor(session), make, pieces, MADE):
-            for metric in metrics.values():
-                metric.take_in(MADE, metric.fit_width(features), keys)
+        show(session, metrics, make, (self.options.n, self.options.batch_size, turns_of(session, rows)), MADE)
 
-    def _tell(self, session: Session, split: str, facts: ReferenceFacts, width: int | None) -> None:
+    def _tell(self, session: Session, split: str, facts: ReferenceFacts, metrics: list[FeatureMetric]) -> None:
         """Keep what the numbers are measured by, and write it into a run."""
         shape = tuple(int(each) for each in facts.shape.split("×"))
-        described = self.extractor(session).describe(width, shape)
+        described = "; ".join(dict.fromkeys(each.extractor.describe(each.width, shape) for each in metrics))
         real = f"{int(facts.rows):,} rows of {split} (digest {facts.data[:12]})"
         self.about = {"n": self.options.n, "seed": self.options.seed, "features": described, "real": real}
         self._told[split] = self.about
         if session.parts.stage == "fit" and session.parts.world.is_main:
             write_json(session.folder / FILE, self._told)
+
+
+def key_of(metric: FeatureMetric) -> str:
+    """Under which name what a metric keeps of real rows is kept; of one with features of its own these are part of it."""
+    own = "" if metric.own_extractor is None else f" of {metric.extractor.identity()}"
+    return f"{label(metric.options)}{own}"
+
+
+def show(session: Session, metrics: list[FeatureMetric], make: Made, pieces: Pieces, side: str) -> None:
+    """Let metrics take in the rows of a side."""
+    extractors = list({id(each.extractor): each.extractor for each in metrics}.values())
+    place = {id(each): number for number, each in enumerate(extractors)}
+    for features, keys in features_in_order(session, extractors, make, pieces, side):
+        for metric in metrics:
+            metric.take_in(side, metric.fit_width(features[place[id(metric.extractor)]]), keys)
 
 
 def describe_measured(by: Mapping[str, Any]) -> str:

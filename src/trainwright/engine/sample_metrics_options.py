@@ -14,10 +14,12 @@ from trainwright.config.foreign import found_at, is_path
 from trainwright.config.model import ConfigModel, PartConfig, refusal
 from trainwright.metrics import label
 
-MEASURES = ("fid", "kid", "mmd", "prdc", "inception_score")
+MEASURES = ("fid", "kid", "mmd", "prdc", "inception_score", "nearest")
 """Metrics that compare two sets of rows by features."""
 PARTS_OF = {"prdc": ("precision", "recall", "density", "coverage")}
 """Metrics that give several numbers and none of their own name."""
+NEAREST = "nearest"
+"""Neither more nor less of it is better."""
 AUTO = "auto"
 
 
@@ -25,7 +27,7 @@ class SampleMetricsOptions(ConfigModel):
     """Samples of the system are measured beside the real rows of a split at its evaluations, by features that both are given to."""
 
     metrics: list[choice("metric")] = Field(default=["fid", "kid"], min_length=1, validate_default=True)  # type: ignore[valid-type]
-    """Of fid, kid, mmd, prdc and inception_score, by name or with options; their `features` are those below."""
+    """Of fid, kid, mmd, prdc, inception_score and nearest, by name or with options; their `features` are those below."""
     n: int = Field(default=1000, ge=2)
     """How many samples are measured."""
     features: Any = AUTO
@@ -87,7 +89,7 @@ class SampleMetricsOptions(ConfigModel):
         """Numbers by which a checkpoint can be picked."""
         asked = self.by_name().items()
         parts = [f"{name}.{part}" for name, each in asked for part in PARTS_OF.get(each.type, ())]
-        return [name for name, each in asked if each.type not in PARTS_OF] + parts
+        return [name for name, each in asked if each.type not in (*PARTS_OF, NEAREST)] + parts
 
 
 def _by_names(value: Any) -> Any:

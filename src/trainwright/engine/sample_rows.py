@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -84,12 +84,20 @@ def rounds(session: Session, pieces: Pieces, work: Callable[[int, int], Any]) ->
         yield from (each for known, each in told if known)
 
 
-def features_in_order(session: Session, extractor: Extractor, make: Made, pieces: Pieces, side: str) -> Iterator[tuple[Tensor, Any]]:
-    """Features of all rows in their order, with keys by their numbers."""
+def features_in_order(
+    session: Session, extractors: Sequence[Extractor], make: Made, pieces: Pieces, side: str
+) -> Iterator[tuple[list[Tensor], Any]]:
+    """Features of all rows in their order by each extractor, with keys by their numbers."""
     number = 0
-    for features in rounds(session, pieces, lambda first, end: extractor(make(first, end))):
-        yield features, number_keys(side, number, len(features))
-        number += len(features)
+
+    def work(first: int, end: int) -> list[Tensor]:
+        rows = make(first, end)
+        return [each(rows) for each in extractors]
+
+    for features in rounds(session, pieces, work):
+        count = len(features[0])
+        yield features, number_keys(side, number, count)
+        number += count
 
 
 def facts_of(session: Session, rows: Rows, read: Made, turns: Turns, identity: str) -> ReferenceFacts:

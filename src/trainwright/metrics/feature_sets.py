@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import DataError
+from trainwright.config.model import PartConfig
 from trainwright.metrics.base import Metric
 from trainwright.metrics.extractor import Extractor, make_extractor
 from trainwright.metrics.pair_options import FeaturesOptions
@@ -32,12 +33,14 @@ class FeatureMetric(Metric):
     """
 
     kind: ClassVar[str] = ""
-    config: ClassVar[type[FeaturesOptions]] = FeaturesOptions
+    config: ClassVar[type[PartConfig]] = FeaturesOptions
     gives: ClassVar[tuple[str, ...]] = ("floor", "n", "n_real")
     """What it gives beside the number that has its name."""
     may_be_nan: ClassVar[tuple[str, ...]] = ()
     """What of it is not there for some numbers of rows, however many."""
     up = False
+    own_extractor: ClassVar[Any] = None
+    """What makes its features of training rows, called with its options, where it takes no others."""
     loud = True
     """Whether numbers are told in the log with what they are measured by; else for debugging alone."""
 
@@ -45,8 +48,9 @@ class FeatureMetric(Metric):
         """`features`: the module or function itself. Raises ConfigError where there is none."""
         super().__init__(self.config(type=self.kind, **values) if options is None else options)
         self.name, self.pair, self._off = name or self.kind, pair, False
-        given = self.options.features if features is None or (isinstance(features, str) and not features) else features
-        self.extractor: Extractor = make_extractor(given, self.kind)
+        if (features is None or (isinstance(features, str) and not features)) and self.own_extractor is None:
+            features = self.options.features
+        self.extractor: Extractor = make_extractor(self.own_extractor(self.options) if features is None else features, self.kind)
         self.width: int | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> FeatureMetric:

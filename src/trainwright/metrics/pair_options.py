@@ -100,6 +100,16 @@ class InceptionScoreOptions(FeaturesOptions):
     """Parts of the rows that the deviation is over."""
 
 
+class NearestOptions(PartConfig):
+    """Values of rows are compared, without features."""
+
+    type: str = "nearest"
+    rows: int = Field(default=10_000, ge=2)
+    """Training rows that the nearest is looked for among, spread evenly over all."""
+    limit: int = Field(default=10_000, ge=2)
+    """Distances of each side that are kept for the median; of more, these many are drawn."""
+
+
 class NeighbourOptions(FeaturesOptions):
     """How near counts as on the manifold of a set."""
 

@@ -18,6 +18,7 @@ from trainwright.metrics.pair_options import (
     InceptionScoreOptions,
     KIDOptions,
     MMDOptions,
+    NearestOptions,
     NeighbourOptions,
     NetworkOptions,
     RangeOptions,
@@ -233,6 +234,7 @@ _PARTS: dict[str, MetricPart] = {
         (PICTURE, SIGNAL),
         low=1.0,
     ),
+    "nearest": _pair("nearest:Nearest", NearestOptions, "median distance of made rows to the nearest training row", (PICTURE, SIGNAL)),
     "prdc": _pair("neighbours:PRDC", NeighbourOptions, "precision, recall, density, coverage of made rows", (PICTURE, SIGNAL)),
 }
 
