@@ -12,6 +12,7 @@ from trainwright.config.part import load_named
 if TYPE_CHECKING:
     from trainwright.data.source import Source
     from trainwright.domains.prepared import Prepared
+    from trainwright.domains.row_check import CheckedRows
     from trainwright.parallel.world import World
     from trainwright.systems.run_config import Config
 
@@ -39,6 +40,12 @@ def prepare_run(config: Config, source: Source | None = None, world: World | Non
 def check_before(config: Config) -> None:
     """Find what does not fit before the model is made, as far as it can be told. Raises ConfigError, DataError or ManyErrors."""
     _class_for(config).check_before(config)
+
+
+def check_rows_of(config: Config) -> CheckedRows:
+    """Every row of the data of a configuration, read whole. Raises ConfigError or DataError for data that cannot be opened or are none."""
+    found: CheckedRows = _class_for(config).check_rows(config)
+    return found
 
 
 def column_values(config: Config, column: str) -> list[str]:

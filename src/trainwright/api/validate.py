@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainwright.api.kinds import check_before, prepare_run, with_name
+from trainwright.api.kinds import check_before, check_rows_of, prepare_run, with_name
 from trainwright.api.run_place import refuse_taken
 from trainwright.config.compose import Composed
-from trainwright.config.errors import ConfigError, RequestError
+from trainwright.config.errors import RequestError
 from trainwright.config.foreign import looking_in
 from trainwright.config.trust import as_received
 from trainwright.engine.settings import check_settings, keep_error, raise_errors
 from trainwright.systems.run_config import Config, check_config
 
 if TYPE_CHECKING:
-    from trainwright.domains.tables.row_check import CheckedRows
+    from trainwright.domains.row_check import CheckedRows
 
 
 @as_received
@@ -50,11 +50,6 @@ def check_rows(composed: Composed) -> CheckedRows:
 
     Raises ConfigError or DataError for data that cannot be opened, and for systems whose data are no rows of a table.
     """
-    from trainwright.domains.tables.row_check import check_rows as check
-
     config = check_config(composed)
-    if config.system.type != "supervised":
-        fix = "leave --rows out"
-        raise ConfigError(f"the system '{config.system.type}' reads no rows of a table", where="--rows", fix=fix)
     with looking_in(composed.folders):
-        return check(config)
+        return check_rows_of(config)

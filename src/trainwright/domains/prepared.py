@@ -11,6 +11,7 @@ from torch import nn
 
 from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Rows
+from trainwright.domains.row_check import CheckedRows
 from trainwright.engine.trainer import FitResult, Trainer
 from trainwright.parallel.world import World
 from trainwright.runs.directory import RunDirectory
@@ -44,6 +45,12 @@ class Prepared(ABC):
     @classmethod  # noqa: B027  # of some systems nothing can be told
     def check_before(cls, config: Config) -> None:
         """Find what does not fit before a model is made, as far as it can be told. Raises ConfigError, DataError or ManyErrors."""
+
+    @classmethod
+    def check_rows(cls, config: Config) -> CheckedRows:
+        """Every row of the data, and what columns of files name, read whole. Raises ConfigError where the data are no rows of a table."""
+        fix = "leave --rows out"
+        raise ConfigError(f"the system '{config.system.type}' reads no rows of a table", where="--rows", fix=fix)
 
     @classmethod
     def column_values(cls, config: Config, column: str) -> list[str]:

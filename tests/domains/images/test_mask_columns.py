@@ -107,13 +107,13 @@ def test_classes_are_named_and_weighed_and_defaults_are_those_of_masks(tmp_path:
 
 
 def test_masks_of_another_size_are_found_among_all_rows(tmp_path: Path) -> None:
-    from trainwright.domains.tables.row_check import check_rows
+    from trainwright.domains.tables.columns_of_files import check_table
 
     pictures, masks = draw_shapes(12, 16)
     path = write_rows(tmp_path, pictures, masks)
     write_mask(tmp_path / "masks/4.png", masks[4][:12], PALETTE)
     (tmp_path / "masks/7.png").write_bytes(b"")
-    found = check_rows(configured(path))
+    found = check_table(configured(path))
     assert [(each.row, each.why) for each in found.unpaired] == [(4, "it is 12×16, its picture 16×16")]
     assert [each.row for each in found.broken] == [7]
     assert found.lines()[-1].endswith("1 cannot be read; 1 pair of files does not go together")

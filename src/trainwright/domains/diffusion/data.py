@@ -11,6 +11,7 @@ from torch import Tensor
 
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.config.own_arguments import read_arguments
+from trainwright.config.registry import build
 from trainwright.data.config import DataConfig
 from trainwright.data.counters import fold, fold_each
 from trainwright.data.expressions.selected import SelectedSource
@@ -27,8 +28,11 @@ from trainwright.data.transforms.batches import BatchTransforms
 from trainwright.domains.declared import find_declared, say_divided, take_declared
 from trainwright.domains.diffusion.columns import Parts, choose_parts, infer_roles
 from trainwright.domains.diffusion.layout import Layout, find_layout
+from trainwright.domains.diffusion.options import DiffusionOptions
+from trainwright.domains.row_check import CheckedRows, check_rows
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.kept import keep_columns
+from trainwright.features.lazy import LazyFeature
 from trainwright.features.table_rows import table_rows
 from trainwright.systems.run_config import Config
 
@@ -73,13 +77,7 @@ def prepare_rows(config: Config, source: Source | None = None) -> PreparedRows:
     if config.parser:
         read_arguments(config.parser, config.arguments)
     source = open_columns(config, source)
-    asked = config.system
-    profiles = profile(source)
-    given = {name: each.type for name, each in asked.columns.items() if each.type != "auto"}
-    targets = list(source.default_targets) if asked.condition is None else list(asked.condition)
-    classes = [each for each in targets if each in source.schema.names]
-    found = infer_roles(profiles, classes, given)
-    parts = choose_parts(asked, found, source.default_targets, find_declared(source, "declared_columns"), source.name)
+    parts = find_parts(config.system, source)
     targets = [parts.label] if parts.label else []
     kinds = {name: each.type for name, each in parts.options.items()}
     split = make_split(config.data.split, source, config.run.seed, targets, kinds, hashes=row_hashes(source))
@@ -90,6 +88,22 @@ def prepare_rows(config: Config, source: Source | None = None) -> PreparedRows:
     layout = find_layout(table.spec, parts.made, parts.told)
     notes = [*source.notes, *say_divided(source, split), *table.notes(), *keep_columns(table.encoder.features, config.data), *split.notes]
     return PreparedRows(source, parts, split, table, layout, notes)
+
+
+def find_parts(asked: DiffusionOptions, source: Source) -> Parts:
+    """The columns of a source by the parts they play. Raises ConfigError, DataError or ManyErrors for what cannot play one."""
+    given = {name: each.type for name, each in asked.columns.items() if each.type != "auto"}
+    targets = list(source.default_targets) if asked.condition is None else list(asked.condition)
+    found = infer_roles(profile(source), [each for each in targets if each in source.schema.names], given)
+    return choose_parts(asked, found, source.default_targets, find_declared(source, "declared_columns"), source.name)
+
+
+def check_every_row(config: Config) -> CheckedRows:
+    """Read every row, and the files that what is made and told names. Raises ConfigError or DataError for data that cannot be opened."""
+    source = open_columns(config)
+    parts = find_parts(config.system, source)
+    features = [build("feature", options, name=name, target=name == parts.label) for name, options in parts.options.items()]
+    return check_rows(source, [each for each in features if isinstance(each, LazyFeature)])
 
 
 def open_columns(config: Config, source: Source | None = None) -> Source:

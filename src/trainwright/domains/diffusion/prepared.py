@@ -18,7 +18,7 @@ from trainwright.data.rows import Rows
 from trainwright.data.source import Source
 from trainwright.domains.diffusion.artifact import Artifact
 from trainwright.domains.diffusion.columns import UNASKED
-from trainwright.domains.diffusion.data import Found, PreparedRows, look_at, open_columns, prepare_rows
+from trainwright.domains.diffusion.data import Found, PreparedRows, check_every_row, look_at, open_columns, prepare_rows
 from trainwright.domains.diffusion.findings import cautions, refuse_unfit
 from trainwright.domains.diffusion.models.choosing import choose_backbone
 from trainwright.domains.diffusion.system import DiffusionSystem, shape_for
@@ -27,6 +27,7 @@ from trainwright.domains.diffusion.transforms import transforms_of
 from trainwright.domains.diffusion.units import Units
 from trainwright.domains.prepared import Finished, Prepared
 from trainwright.domains.report import FORMAT, show_code, show_repeat, write_analysis
+from trainwright.domains.row_check import CheckedRows
 from trainwright.engine.result import FitResult
 from trainwright.engine.trainer import Trainer
 from trainwright.files.whole import whole_file
@@ -55,6 +56,11 @@ class PreparedDiffusion(Prepared):
     def check_before(cls, config: Config) -> None:
         """Look for the columns that are named."""
         open_columns(config)
+
+    @classmethod
+    def check_rows(cls, config: Config) -> CheckedRows:
+        """Every row, and the files that it names."""
+        return check_every_row(config)
 
     @cached_property
     def system(self) -> DiffusionSystem:

@@ -17,9 +17,11 @@ from trainwright.data.number_source import NumberSource
 from trainwright.data.rows import Rows
 from trainwright.data.source import Source
 from trainwright.domains.prepared import Finished, Prepared
+from trainwright.domains.row_check import CheckedRows
 from trainwright.domains.tables.batch_trial import try_supervised_batches
 from trainwright.domains.tables.blocks import write_table
 from trainwright.domains.tables.calibration import calibration_lines
+from trainwright.domains.tables.columns_of_files import check_table
 from trainwright.domains.tables.finish import finish, split_rows, training_rows
 from trainwright.domains.tables.prepare import column_values, look_for_columns, prepare
 from trainwright.domains.tables.resolve import resolve_config
@@ -69,6 +71,11 @@ class PreparedTable(Prepared):
     def split_lines(self) -> list[str]:
         """The split, and everything a reader should be warned of."""
         return split_lines(self.data, bool(self.config.evaluation.baselines))
+
+    @classmethod
+    def check_rows(cls, config: Config) -> CheckedRows:
+        """Every row of the table, and the files that it names."""
+        return check_table(config)
 
     @classmethod
     def column_values(cls, config: Config, column: str) -> list[str]:

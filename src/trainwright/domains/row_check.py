@@ -12,19 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from trainwright.config.errors import DataError
-from trainwright.config.registry import build
-from trainwright.data.expressions.selected import SelectedSource
-from trainwright.data.inference import infer
-from trainwright.data.profile import profile
 from trainwright.data.source import Source
-from trainwright.domains.column_options import column_options
-from trainwright.domains.declared import take_declared
-from trainwright.domains.tables.prepare import given_types, open_named
 from trainwright.features.base import one_array
 from trainwright.features.lazy import LazyFeature
 from trainwright.features.row_progress import RowProgress
 from trainwright.report.figures import plural
-from trainwright.systems.run_config import Config
 
 log = logging.getLogger(__name__)
 
@@ -99,15 +91,12 @@ def _first_of_each(found: Sequence[BrokenRow], reason: str = "") -> list[str]:
     ]
 
 
-def check_rows(config: Config) -> CheckedRows:
-    """Read every row, and all that columns of files name. Raises DataError or ConfigError for data that cannot be opened."""
-    source = open_named(config)
-    take_declared(config, source)
-    source = SelectedSource.of(source, config.data.where, config.data.derive)
+def check_rows(source: Source, columns: Iterable[LazyFeature]) -> CheckedRows:
+    """Read every row, and all that these columns of files name. Raises DataError for rows that cannot be parsed."""
     for note in source.notes:
         log.info(note)
     found = CheckedRows(source.name, len(source))
-    features = {feature.name: feature for feature in _lazy_columns(config, source)}
+    features = {feature.name: feature for feature in columns}
     for feature in features.values():
         found.columns[feature.name] = feature.kind
         broken = _check_column(feature, source)
@@ -120,18 +109,6 @@ def check_rows(config: Config) -> CheckedRows:
         for _ in source.batches():  # rows that cannot be parsed are told by what reads them
             pass
     return found
-
-
-def _lazy_columns(config: Config, source: Source) -> Iterable[LazyFeature]:
-    known = list(source.schema.names)
-    targets = config.system.targets or source.default_targets
-    for each in infer(profile(source), targets, given_types(config)):
-        options, _ = column_options(config.system.columns.get(each.name), each, known)
-        if each.name in config.system.ignore or options.type == "ignore":
-            continue
-        feature = build("feature", options, name=each.name, target=each.name in targets)
-        if isinstance(feature, LazyFeature):
-            yield feature
 
 
 def _check_column(feature: LazyFeature, source: Source) -> list[BrokenRow]:
