@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from pages import ROOT, Block, blocks
+from standing_server import may_be_wanted, stand_by
 from tables import write_tables
 
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*")
@@ -33,6 +34,8 @@ def run_command(words: list[str]) -> tuple[int, str]:
 
     target = Path(words[words.index(">") + 1]) if ">" in words else None
     words = words[: words.index(">")] if ">" in words else words
+    if may_be_wanted(words[1:]) and (of_member := stand_by()) is not None:
+        sys.exit(main(of_member))
     printed, spoken = io.StringIO(), io.StringIO()
     with redirect_stdout(printed), redirect_stderr(spoken):
         try:
