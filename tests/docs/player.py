@@ -15,8 +15,9 @@ from typing import Any
 
 import torch
 from pages import ROOT, Block, blocks
-from standing_server import may_be_wanted, stand_by
 from tables import write_tables
+
+from standing_server import may_be_wanted, stand_by
 
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*")
 
