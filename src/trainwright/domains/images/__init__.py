@@ -29,7 +29,7 @@ COLUMNS = {
         deep=True,
         training=f"{_HERE}.training:for_pictures",
         missing="the mean of each channel",
-        made_with={"normalize": "inception", "augment": "none"},
+        made_with={"normalize": "inception", "augment": "none", "largest": 64},
         baselines=BASELINES,
         views=f"{_HERE}.views:make_views",
     ),

@@ -197,7 +197,7 @@ class ImageFeature(FileFeature):
         self.depth = self._find_channels([path for _, _, path in self.found])
         known = self.preprocessing
         sizes = [(height, width) for height, width, _ in sampled]
-        self.seen, usual = describe_sizes(sizes), choose_sides(sizes)
+        self.seen, usual = describe_sizes(sizes), choose_sides(sizes, self.config.largest)
         self.sides = list(self.config.sides or (usual if known is None else known.size))
         paths = [(row, path) for _, row, path in self.found]
         self.means, self.deviations = [], []

@@ -33,8 +33,10 @@ class ImageOptions(FileOptions):
 
     type: str = "image"
     size: Literal["auto"] | PositiveInt | Annotated[list[PositiveInt], Field(min_length=2, max_length=2)] = "auto"
-    """Height and width that the model is given, or one number for both; `auto`: a power of two near most pictures' own, at most 224;
+    """Height and width that the model is given, or one number for both; `auto`: a power of two near most pictures' own, at most `largest`;
     pictures of one size of at most 64 keep it."""
+    largest: Annotated[int, Field(ge=8)] = 224
+    """The largest `size` that is chosen; 64 where pictures are made."""
     channels: Literal["auto", 1, 3, 4] = "auto"
     """Gray (1), RGB (3) or RGB with opacity (4); `auto`: 1 where all of a sample of the training rows are gray, else 3."""
     resize: Literal["crop", "stretch", "pad"] = "crop"

@@ -6,21 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-LARGEST = 224
-"""The largest size that `size: auto` chooses."""
 SMALL = 64
 """Pictures of one size with sides of at most so many pixels keep it."""
 NEARLY = 0.25
 """A side that is so much of a doubling short of a power of two is taken to it: 28 to 32, and 100 to 64."""
 
 
-def choose_sides(sizes: list[tuple[int, int]]) -> tuple[int, int]:
+def choose_sides(sizes: list[tuple[int, int]], largest: int) -> tuple[int, int]:
     """Height and width for pictures of some sizes: small ones that are all alike keep theirs; else the power of two that most have, at most
-    224 (by the square root of the median area)."""
-    if len(set(sizes)) == 1 and max(sizes[0]) <= SMALL:
+    `largest` (by the square root of the median area)."""
+    if len(set(sizes)) == 1 and max(sizes[0]) <= min(SMALL, largest):
         return sizes[0]
     side = float(np.sqrt(np.median([height * width for height, width in sizes]))) if sizes else SMALL
-    found = min(1 << max(int(np.log2(max(side, 1)) + NEARLY), 3), LARGEST)
+    found = min(1 << max(int(np.log2(max(side, 1)) + NEARLY), 3), largest)
     return found, found
 
 
