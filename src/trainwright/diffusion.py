@@ -69,6 +69,8 @@ from trainwright.domains.diffusion.noise.keyed import normal_by_key as normal_by
 from trainwright.domains.diffusion.noise.keyed import row_keys as row_keys
 from trainwright.domains.diffusion.noise.keyed import uniform_by_key as uniform_by_key
 from trainwright.domains.diffusion.noise.samples import SampleNoise as SampleNoise
+from trainwright.domains.diffusion.pil import from_pil_image as from_pil_image
+from trainwright.domains.diffusion.pil import to_pil_image as to_pil_image
 from trainwright.domains.diffusion.samplers.ddim import sample_ddim as sample_ddim
 from trainwright.domains.diffusion.samplers.deis import sample_deis as sample_deis
 from trainwright.domains.diffusion.samplers.dpm_2 import sample_dpm_2 as sample_dpm_2
@@ -95,6 +97,7 @@ from trainwright.domains.diffusion.samplers.steps import to_d as to_d
 from trainwright.domains.diffusion.samplers.unipc import sample_unipc as sample_unipc
 from trainwright.domains.diffusion.schedules.flow import get_sigmas_flow as get_sigmas_flow
 from trainwright.domains.diffusion.schedules.flow import shift_times as shift_times
+from trainwright.domains.diffusion.schedules.levels import append_zero as append_zero
 from trainwright.domains.diffusion.schedules.make import make_sigmas as make_sigmas
 from trainwright.domains.diffusion.schedules.ramps import get_sigmas_beta as get_sigmas_beta
 from trainwright.domains.diffusion.schedules.ramps import get_sigmas_exponential as get_sigmas_exponential

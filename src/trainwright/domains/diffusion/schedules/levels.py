@@ -36,7 +36,11 @@ def ramp(n: int) -> Tensor:
     return torch.linspace(0, 1, n, dtype=torch.float64)
 
 
+def append_zero(levels: Tensor) -> Tensor:
+    """(n + 1,) levels: (n,) levels and a 0, as k-diffusion's function of the same name."""
+    return torch.cat([levels, levels.new_zeros(1)])
+
+
 def close(levels: Tensor, device: Device, dtype: torch.dtype | None) -> Tensor:
     """(n,) levels of float64 as (n + 1,) with a 0 at the end, of `dtype` (torch's default without one) on `device`."""
-    with_zero = torch.cat([levels, levels.new_zeros(1)])
-    return with_zero.to(dtype=torch.get_default_dtype() if dtype is None else dtype, device="cpu" if device is None else device)
+    return append_zero(levels).to(dtype=torch.get_default_dtype() if dtype is None else dtype, device="cpu" if device is None else device)
