@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from trainwright.domains.diffusion.data import Found, PreparedRows, check_every_
 from trainwright.domains.diffusion.findings import cautions, refuse_unfit
 from trainwright.domains.diffusion.models.choosing import choose_backbone
 from trainwright.domains.diffusion.system import DiffusionSystem, shape_for
+from trainwright.domains.diffusion.told import sample_blocks
 from trainwright.domains.diffusion.training import suggest_training
 from trainwright.domains.diffusion.transforms import transforms_of
 from trainwright.domains.diffusion.units import Units
@@ -166,7 +167,7 @@ class PreparedDiffusion(Prepared):
         options = self.config.data.source.model_copy(update={"path": str(path.absolute())})
         self.config = self.config.model_copy(update={"data": self.config.data.model_copy(update={"source": options})})
 
-    def _write_report(self, run: RunDirectory, system: Any = None) -> None:
+    def _write_report(self, run: RunDirectory, system: Any = None, more: Sequence[dict[str, Any]] = ()) -> None:
         command = run.command.read_text(encoding="utf-8").strip()
         about = ["Making more like ", {"text": ", ".join(self.data.parts.made[:4]), "style": "code", "limit": 40}]
         use = [
@@ -174,7 +175,7 @@ class PreparedDiffusion(Prepared):
             show_code("From Python", "import trainwright as tw\n\nmore = tw.load({run}).sample(64, seed=1)", "python"),
             *show_repeat(command),
         ]
-        write_analysis(run, {"format": FORMAT, "about": about, "facts": [], "cautions": [], "blocks": use}, system)
+        write_analysis(run, {"format": FORMAT, "about": about, "facts": [], "cautions": [], "blocks": use}, system, more)
 
     def finish(self, run: RunDirectory, fitted: FitResult) -> Finished:
         """Write the model, results.json and the report."""
@@ -193,7 +194,9 @@ class PreparedDiffusion(Prepared):
             seed=self.config.run.seed,
             weights_sha256=sha256,
         )
-        self._write_report(run, self.system)
+        held_out = self.splits.get("test") or self.splits.get("validation") or self.splits["train"]
+        told = sample_blocks(run, self.system, self.splits["train"], held_out, transforms_of(data.table.spec))
+        self._write_report(run, self.system, told)
         run.write_json("results.json", results)
         said = [
             f"{split}: " + "  ".join(f"{name} {value:.4g}" for name, value in found.items())
