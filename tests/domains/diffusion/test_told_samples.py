@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-
 from tests.commands import trainwright_command
+
 from trainwright.domains.diffusion.told import _copies, nearest
 from trainwright.files.text import read_json
 
