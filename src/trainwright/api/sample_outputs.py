@@ -126,7 +126,7 @@ def _write_steps(made: Made, media: Media, output: str) -> Path:
 
 def _shown(values: Tensor, form: SampleForm) -> np.ndarray:
     """Pictures of a step (n h w c): what is beyond black and white is that."""
-    pixels: np.ndarray = read_samples(values.nan_to_num().clamp(*form.range), form, "a step")[1]
+    pixels: np.ndarray = read_samples(values.nan_to_num().clamp(*(form.range or (0.0, 1.0))), form, "a step")[1]
     return pixels
 
 

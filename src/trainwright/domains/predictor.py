@@ -117,8 +117,8 @@ class Predictor(ABC):
         """`n` new things, as the system's `sample` gives them; raises RequestError for a model that makes none."""
         raise RequestError("this model makes no samples", where="sample", why="it answers rows", fix="trainwright predict RUN DATA")
 
-    def sample_form(self) -> tuple[tuple[float, float], int]:
-        """The values of its pictures that are black and white, and Hz of its sounds (0 for none)."""
+    def sample_form(self) -> tuple[tuple[float, float] | None, int]:
+        """The values of its pictures that are black and white (None for what is no picture), and Hz of its sounds (0 for none)."""
         return (0.0, 1.0), 0
 
     def use_weights(self, weights: str) -> None:

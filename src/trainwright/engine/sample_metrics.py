@@ -128,7 +128,7 @@ class SampleMeasurer:
     def _ready(self, session: Session, given: Any) -> Extractor:
         """What makes features, learnt where it has to be; the same for all evaluations of this object."""
         made = make_extractor(given, WHERE)
-        made.low, made.high = map(float, session.system.sample_range)
+        made.low, made.high = map(float, session.system.sample_range or (0.0, 1.0))
         if made.fits:
             learn_features(made, self._read_training(session), session)
         made.to(session.device)

@@ -66,8 +66,8 @@ def without_trace(system: System, key: int, device: torch.device, within: Abstra
 
 def sample_form(system: System) -> SampleForm:
     """How what a system's `sample` gives is to be read."""
-    low, high = system.sample_range
-    return SampleForm((low, high), system.sample_rate)
+    shown = system.sample_range
+    return SampleForm(None if shown is None else (shown[0], shown[1]), system.sample_rate)
 
 
 def ensure_samples(system: System, where: str = WHERE) -> None:

@@ -111,8 +111,8 @@ class System(nn.Module):
     """Whether several processes may measure a part of a split each; else each measures all of it."""
     tried_before: bool = True
     """Whether a step can be tried before the run; else the first steps are looked at."""
-    sample_range: Sequence[float] = (0.0, 1.0)
-    """The values of pictures that `sample` gives which are black and white."""
+    sample_range: Sequence[float] | None = (0.0, 1.0)
+    """The values of pictures that `sample` gives which are black and white; None where it gives numbers that are no pictures."""
     sample_rate: int = 0
     """Hz of the sounds that `sample` gives; 0 where it gives none."""
     same_noise: bool = False

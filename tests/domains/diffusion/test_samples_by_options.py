@@ -13,6 +13,7 @@ from PIL import Image
 import trainwright as tw
 from trainwright.cli.main import main
 from trainwright.config.errors import RequestError
+from trainwright.runs.media.samples import SampleForm, read_samples
 
 TRAIN = ["train", "builtin:digits_images", "system=diffusion", "system.steps=6", "trainer.max_steps=4", "trainer.batch_size=32"]
 MORE = ["trainer.ema=[0.5, 0.9]", "trainer.evaluate_every=4 steps", "trainer.sampling={every: 2 steps, n: 4}", "evaluation.report=false"]
@@ -130,6 +131,21 @@ def test_what_it_begins_with_is_kept_as_far_as_the_noise_lets_it(run: tw.Run, tm
     assert len(seen) == 3 and seen == all_levels[-3:]
 
 
+def test_what_is_masked_is_made_anew_and_the_rest_is_kept(run: tw.Run, tmp_path: Path) -> None:
+    known = torch.linspace(-1, 1, 64).reshape(1, 8, 8)
+    half = torch.zeros(8, 8)
+    half[:, 4:] = 1
+    made = run.sample(2, init=known, mask=half, steps=4, class_=3)
+    assert torch.equal(made[..., :4], known.expand(2, 1, 8, 8)[..., :4]) and (made[..., 4:] - known[..., 4:]).abs().mean() > 0.2
+    Image.fromarray((half.numpy() * 255).astype(np.uint8)).save(tmp_path / "half.png")
+    assert torch.allclose(made, run.sample(2, init=known, mask=str(tmp_path / "half.png"), steps=4, class_=3), atol=1e-6)
+    little = run.sample(2, init=known, mask=half, sigmas=[1e-3, 0.0], strength=1.0)
+    assert torch.allclose(little, known.expand_as(little), atol=0.01)
+    for given, said in ((torch.zeros(8, 8), "a mask of zeros"), (torch.ones(3, 3), "a mask of"), ("none.png", "this mask cannot be read")):
+        with pytest.raises(RequestError, match=said):
+            run.sample(2, init=known, mask=given)
+
+
 def test_each_step_is_shown_where_it_is_asked_for(run: tw.Run, tmp_path: Path) -> None:
     words = ["sample", "runs/digits", "-n", "4", "--steps", "5", "--preview", str(tmp_path / "now.png")]
     assert main([*words, "-o", str(tmp_path / "way.gif")]) == 0
@@ -192,6 +208,7 @@ REFUSED: list[tuple[list[str], str]] = [
     (["--steps", "0"], "--steps: 0 is not at least 1"),
     (["--guidance", "much"], "--guidance: 'much' is not a number"),
     (["--strength", "0.5"], "strength says how much of `init` is made anew, and there is none"),
+    (["--mask", "half.png"], "mask says what of `init` is made anew, and there is none"),
     (["--init", "nowhere.png"], "there is no such file"),
     (["--init", "wide.png", "--strength", "1.5"], "--strength: 1.5 is not at most 1"),
     (["--condition", "{age: 40}"], "this model follows no columns beside a class"),
@@ -231,6 +248,12 @@ def test_vectors_without_a_condition_know_no_guidance(tmp_path: Path, monkeypatc
             run.sample(2, **given)
     assert main(["sample", "runs/points", "-o", "grid.png"]) == 2
     assert not Path("grid.png").exists()
+
+
+def test_numbers_of_four_channels_are_no_pictures_where_no_value_is_white() -> None:
+    latents = torch.full((2, 4, 8, 8), 7.0)
+    assert read_samples(latents, SampleForm(None), "sample")[0] == "arrays"
+    assert read_samples(latents / 7, SampleForm((-1.0, 1.0)), "sample")[0] == "images"
 
 
 def test_columns_that_are_followed_are_given_as_a_row_or_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,7 +180,7 @@ class SystemPredictor(Predictor):
         return self.trainer.sample(self._ready(TensorRows(zeros) if zeros else None), n, seed)
 
     @_as_its_files_may
-    def sample_form(self) -> tuple[tuple[float, float], int]:
+    def sample_form(self) -> tuple[tuple[float, float] | None, int]:
         """How its samples are to be read."""
         form = sample_form(as_system(self._ready()))
         return form.range, form.rate

@@ -13,7 +13,8 @@ from trainwright.config.errors import RequestError, nearest
 from trainwright.config.model import PartConfig
 from trainwright.domains.diffusion.artifact import Artifact
 from trainwright.domains.diffusion.drawing import Drawing, Guidance, Told
-from trainwright.domains.diffusion.given_rows import read_condition, read_init
+from trainwright.domains.diffusion.editing.from_sample import sigmas_of_strength
+from trainwright.domains.diffusion.given_rows import read_condition, read_init, read_mask
 from trainwright.domains.diffusion.sample_options import SampleOptions
 from trainwright.domains.diffusion.schedules.make import make_sigmas
 from trainwright.domains.diffusion.weaker import read_weaker
@@ -43,12 +44,14 @@ def read_asked(options: SampleOptions, artifact: Artifact, n: int) -> Asked:
     if options.init is not None:
         start = read_init(artifact, options.init)
         levels = begin_within(levels, options)
+    mask = None if options.mask is None else read_mask(artifact, options.mask)
     classes = find_classes(options, artifact, n)
     told = read_condition(artifact, options.condition, classes) if not options.unconditional else Told()
     guidance = find_guidance(options, artifact, told)
     names = system.layout.classes
     labels = [names[int(told.classes[k % len(told.classes)])] for k in range(n)] if told.classes is not None else []
-    drawing = Drawing(sampler, levels, told, guidance, start)
+    anew = mask is not None and "strength" not in options.model_fields_set
+    drawing = Drawing(sampler, levels, told, guidance, start, mask, anew)
     return Asked(drawing, labels, "" if isinstance(schedule, list) else schedule.type)
 
 
@@ -70,11 +73,10 @@ def find_levels(options: SampleOptions, system: Any, schedule: PartConfig | list
 
 
 def begin_within(levels: Tensor, options: SampleOptions) -> Tensor:
-    """The last `strength` of the steps, one at least, where something is begun with; all of them where their first level is given."""
-    if "strength" not in options.model_fields_set and options.sigma_max is not None:
+    """The last `strength` of the steps, where something is begun with; all of them where their first level, or what is kept, is given."""
+    if "strength" not in options.model_fields_set and (options.sigma_max is not None or options.mask is not None):
         return levels
-    steps = len(levels) - 1
-    return levels[steps - max(1, round(options.strength * steps)) :]
+    return sigmas_of_strength(levels, options.strength)
 
 
 def find_classes(options: SampleOptions, artifact: Artifact, n: int) -> Tensor | None:

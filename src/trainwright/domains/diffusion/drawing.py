@@ -12,6 +12,8 @@ from torch import Tensor
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import load
 from trainwright.domains.diffusion.conditions import Conditions, Given
+from trainwright.domains.diffusion.editing.from_sample import image_to_image
+from trainwright.domains.diffusion.editing.inpainting import inpaint
 from trainwright.domains.diffusion.guidance.denoisers import AutoguidanceDenoiser, CFGDenoiser, DynamicThresholdDenoiser
 from trainwright.domains.diffusion.noise.samples import SampleNoise
 from trainwright.domains.diffusion.samplers import PARTS as SAMPLERS
@@ -78,6 +80,10 @@ class Drawing:
     guidance: Guidance = Guidance()
     start: Tensor | None = None
     """What noise is added to (m, *shape), as the network is given it; None for nothing."""
+    mask: Tensor | None = None
+    """Where of that it is made anew (1) and where it is kept (0)."""
+    anew: bool = False
+    """Whether that place begins with noise alone."""
 
     @property
     def part(self) -> SamplerPart | None:
@@ -115,21 +121,22 @@ def draw(system: Any, drawing: Drawing, first: int, count: int, seed: int, callb
     """The samples number `first` to `first + count − 1` (count, *shape), as the network is given them, and how often it was asked."""
     device = next(system.parameters()).device
     noise = SampleNoise(seed, first, count, system.layout.shape, device=device, dtype=torch.float32)
-    x = noise.start() * float(drawing.sigmas[0])
-    if drawing.start is not None:
-        x = x + in_turn(drawing.start, first, count).to(x)
-    given = drawing.told.rows(first, count, system.conditions, device)
     denoiser = CountedCalls(system.denoiser)
-    made: Tensor = load("sampler", drawing.sampler.type)(
-        drawing.guidance.round(denoiser, system.conditions.none(count, device), device),
-        x,
-        drawing.sigmas,
-        extra_args=given,
-        callback=callback,
-        noise_sampler=noise.sampler(drawing.noise),
+    guided = drawing.guidance.round(denoiser, system.conditions.none(count, device), device)
+    more = {
+        "extra_args": drawing.told.rows(first, count, system.conditions, device),
+        "callback": callback,
+        "noise_sampler": noise.sampler(drawing.noise),
         **drawing.sampler.model_dump(exclude={"type"}),
-    )
-    return made, denoiser.calls
+    }
+    sampler, levels, begun = load("sampler", drawing.sampler.type), drawing.sigmas, noise.start()
+    if drawing.start is None:
+        return sampler(guided, begun * float(levels[0]), levels, **more), denoiser.calls
+    clean = in_turn(drawing.start, first, count).to(begun)
+    if drawing.mask is None:
+        return image_to_image(sampler, guided, clean, begun, levels, strength=1.0, **more), denoiser.calls
+    at = None if drawing.anew else float(levels[0])
+    return inpaint(sampler, guided, clean, drawing.mask, begun, levels, sigma=at, **more), denoiser.calls
 
 
 def in_turn(values: Tensor, first: int, count: int) -> Tensor:

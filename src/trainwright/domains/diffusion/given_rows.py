@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from trainwright.config.errors import DataError, RequestError, did_you_mean
 from trainwright.domains.diffusion.artifact import Artifact
 from trainwright.domains.diffusion.drawing import Told
-from trainwright.domains.diffusion.layout import find_layout
+from trainwright.domains.diffusion.editing.inpainting import checked_mask
+from trainwright.domains.diffusion.layout import Layout, find_layout, is_placed, piece_of
 from trainwright.domains.diffusion.transforms import transforms_of
 from trainwright.domains.forms import as_rows, is_record
 from trainwright.features.encoding import TableEncoder
@@ -52,6 +54,33 @@ def _of_array(artifact: Artifact, values: Tensor) -> Tensor:
     return artifact.system.units.encode(several)
 
 
+def read_mask(artifact: Artifact, given: Any) -> Tensor:
+    """Where samples are made anew, from 0 to 1, of the places of one sample: a picture (white is 1), `.npy`, or an array.
+
+    Raises RequestError for one of another shape, and DataError for a file that is none.
+    """
+    shape = artifact.system.layout.shape
+    mask = torch.as_tensor(given).float() if hasattr(given, "shape") else _mask_in(str(given), shape)
+    return checked_mask(mask, torch.zeros(1, *shape))[0]
+
+
+def _mask_in(named: str, shape: tuple[int, ...]) -> Tensor:
+    """The mask in a file; a picture of another size is made one of theirs."""
+    path = Path(named).expanduser()
+    try:
+        if path.suffix.lower() == ".npy":
+            return torch.from_numpy(np.load(path, allow_pickle=False)).float()
+        from PIL import Image
+
+        with Image.open(path) as picture:
+            if len(shape) != 3:
+                raise DataError("a picture says nothing of what has no height and width", where=f"mask {named}", fix="give an array, .npy")
+            pixels = np.asarray(picture.convert("L").resize((shape[2], shape[1]), Image.Resampling.BOX))
+            return torch.from_numpy(pixels / 255.0).float()
+    except (OSError, ValueError) as error:
+        raise DataError("this mask cannot be read", where=f"mask {named}", why=str(error), fix="a picture, or an array in .npy") from error
+
+
 def read_condition(artifact: Artifact, given: Any, classes: Tensor | None) -> Told:
     """What the network is told: the classes, and the columns of a mapping, or of a table with a row for each sample in turn.
 
@@ -75,8 +104,6 @@ def read_condition(artifact: Artifact, given: Any, classes: Tensor | None) -> To
 
 def told_of(artifact: Artifact, encoder: TableEncoder, batch: dict[str, Tensor]) -> tuple[Tensor | None, Tensor | None]:
     """Numbers (m, k) and arrays (m, channels, …) of rows that have the columns which are told, and no others."""
-    from trainwright.domains.diffusion.layout import Layout, is_placed, piece_of
-
     layout = artifact.system.layout
     pieces = [each for group in encoder.spec.inputs if (each := piece_of(group, artifact.told)) is not None]
     alone = Layout(

@@ -125,9 +125,9 @@ class DiffusionPredictor(Predictor):
         """Take the device of this process."""
         self.trainer.device = find_device(self.config.run.device, world)
 
-    def sample_form(self) -> tuple[tuple[float, float], int]:
-        """Pictures go from −1 to 1."""
-        return (-1.0, 1.0), 0
+    def sample_form(self) -> tuple[tuple[float, float] | None, int]:
+        """Pictures go from −1 to 1; what is none is saved as numbers."""
+        return self.artifact.system.units.range, 0
 
     def about(self) -> dict[str, Any]:
         """Where the weights are from."""

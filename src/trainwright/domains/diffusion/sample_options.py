@@ -11,9 +11,8 @@ from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig, as_refusal
 from trainwright.config.places import Place
 from trainwright.config.reading import literal
-from trainwright.config.registry import parts
 from trainwright.domains.diffusion.options import Positive
-from trainwright.domains.diffusion.samplers import joined_name
+from trainwright.domains.diffusion.samplers import spread_joined
 
 GUIDING = ("guidance_interval", "guidance_rescale", "guidance_rule", "weaker")
 """Options that mean something only where a scale of guidance is given."""
@@ -80,19 +79,14 @@ class SampleOptions(PartConfig):
     strength: float = Field(default=0.6, gt=0, le=1)
     """With `init`: the share of the steps that are done, so how much of it is made anew."""
 
+    mask: Any = Field(default=None, json_schema_extra={"metavar": "FILE"})
+    """With `init`: where it is made anew (1, white) and where it is kept (0, black): a picture, `.npy`, in Python an array. Without
+    `strength` that place begins with noise alone."""
+
     @model_validator(mode="before")
     @classmethod
-    def _divide_name(cls, given: Any) -> Any:
-        """`DPM++ 2M Karras`, as web UIs have it, is a sampler and a schedule."""
-        name = given.get("sampler") if isinstance(given, dict) else None
-        if not isinstance(name, str) or name in parts("sampler"):
-            return given
-        try:
-            found = joined_name(name)
-        except ConfigError:
-            return given  # a sampler of a person's own, or none: told with the option
-        schedule = {"sigmas": found.sigmas} if found.sigmas and given.get("sigmas") is None else {}
-        return {**given, "sampler": {"type": found.sampler, **found.options}, **schedule}
+    def _sampler_may_say_its_levels(cls, given: Any) -> Any:
+        return spread_joined(given)
 
     @model_validator(mode="after")
     def _only_one_says_which(self) -> Self:
@@ -105,6 +99,9 @@ class SampleOptions(PartConfig):
         if without:
             named = without[0].replace("_", "-")
             raise as_refusal(ConfigError(f"{named} says how it is guided, and guidance is not given", fix="give both: guidance 2.5"))
+        if self.mask is not None and self.init is None:
+            what = "mask says what of `init` is made anew, and there is none"
+            raise as_refusal(ConfigError(what, fix="--init FILE, or leave mask out"))
         if "strength" in self.model_fields_set and self.init is None:
             what = "strength says how much of `init` is made anew, and there is none"
             raise as_refusal(ConfigError(what, fix="--init FILE, or leave strength out"))

@@ -55,9 +55,9 @@ class DiffusionSystem(System):
         return sampling_ends(self.config, self.sigma_data)
 
     @property
-    def sample_range(self) -> Sequence[float]:  # type: ignore[override]
-        """Pictures go from −1 to 1."""
-        return -1.0, 1.0
+    def sample_range(self) -> Sequence[float] | None:  # type: ignore[override]
+        """Pictures go from −1 to 1; vectors, signals and latents are none."""
+        return self.units.range
 
     def training_step(self, batch: Batch, context: StepContext) -> Loss:
         """The mean loss of these rows, each at a level of noise of its own."""

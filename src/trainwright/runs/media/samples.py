@@ -30,8 +30,8 @@ GIVES = "give a tensor, rows first (pictures: n c h w), a list of texts, or a ma
 class SampleForm:
     """How samples are to be read."""
 
-    range: tuple[float, float] = (0.0, 1.0)
-    """The values of pictures that are black and white, of whole numbers 0 and 255."""
+    range: tuple[float, float] | None = (0.0, 1.0)
+    """The values of pictures that are black and white, of whole numbers 0 and 255; None for numbers that are no pictures."""
     rate: int = 0
     """Hz of sounds; 0 for samples that are none."""
 
@@ -112,6 +112,8 @@ def _stacked(given: Sequence[Any], what: str) -> Any:
 
 def _pixels(array: np.ndarray, form: SampleForm, what: str) -> np.ndarray | None:
     """The pictures (n h w c) of 8 bits; None for what are none: pictures have four dimensions, or three of bytes."""
+    if form.range is None:
+        return None
     if array.ndim == 3 and array.dtype == np.uint8:
         array = array[:, None]
     if array.ndim != 4:
