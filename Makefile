@@ -1,10 +1,10 @@
-# make demo · make demo-signals · make demo-images · make demo-ranks · make test · make docs · make benchmarks — each starts from a fresh clone and any Python 3.11 or newer.
+# make demo · make demo-signals · make demo-images · make demo-diffusion · make demo-ranks · make test · make docs · make benchmarks — each starts from a fresh clone and any Python 3.11 or newer.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo demo-signals demo-images demo-ranks test nightly lint types docs schema benchmarks clean
+.PHONY: demo demo-signals demo-images demo-diffusion demo-ranks test nightly lint types docs schema benchmarks clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/made:
@@ -39,6 +39,10 @@ demo-images: $(VENV)/installed
 	$(INSTALL) -e '.[images]'
 	test -d made-pictures || $(BIN)/trainwright synth pictures -o made-pictures
 	$(BIN)/trainwright train made-pictures
+
+demo-diffusion: $(VENV)/installed
+	$(INSTALL) -e '.[images]'
+	$(BIN)/python -m benchmarks.diffusion_digits --seeds 1 --folder made-diffusion
 
 demo-ranks: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.demo_ranks

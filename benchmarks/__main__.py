@@ -37,6 +37,7 @@ ALL = (
     "signals_processing",
     "signals_peaks",
     "signals_delineation",
+    "diffusion_step",
     "sampler_orders",
     "sampler_overhead",
     "wide",

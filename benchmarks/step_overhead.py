@@ -86,9 +86,9 @@ def supervised(x: Tensor, y: Tensor) -> tuple[Any, TensorRows]:
     return system, TensorRows({"pixels.value": x.unsqueeze(1).contiguous(), "target.digit": y})
 
 
-def our_loop(system: Any, rows: TensorRows, folder: Path) -> Callable[[], None]:
+def our_loop(system: Any, rows: TensorRows, folder: Path, batch: int = BATCH) -> Callable[[], None]:
     """The loop of the trainer as it is: seeded steps, running loss and metrics, a logged row every 50 steps, metrics.csv."""
-    config = TrainerConfig.model_validate({"batch_size": BATCH, "max_epochs": 10**6, "trackers": ["csv"], "optimizer": {"type": "adamw"}})
+    config = TrainerConfig.model_validate({"batch_size": batch, "max_epochs": 10**6, "trackers": ["csv"], "optimizer": {"type": "adamw"}})
     session = Trainer(config, console=False).opening.session(system, rows, None, folder, Interrupts())
     session.parts.saver.store.prepare()
     session.plan_next_boundary()

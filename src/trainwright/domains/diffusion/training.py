@@ -12,9 +12,10 @@ from trainwright.engine.config import TrainerConfig
 log = logging.getLogger("trainwright.diffusion")
 
 USUAL: dict[str, Any] = {
-    "max_steps": 2000,
+    "max_steps": 3000,
     "batch_size": 256,
-    "optimizer": {"type": "adamw", "learning_rate": 1e-3},
+    "optimizer": {"type": "adamw", "learning_rate": 2e-3},
+    "schedule": "cosine",
     "ema": {"decay": 0.9999, "warmup": {"power": 0.75}},
     "evaluate_every": "0.05 run",
     "sampling": {"every": "0.1 run", "n": 36},

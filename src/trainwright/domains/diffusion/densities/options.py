@@ -14,7 +14,7 @@ class LogNormalOptions(PartConfig):
 
     type: str = "log_normal"
     loc: float | None = None
-    """Mean of ln σ; `null` is −1.2 + ln(2·σ_data), the −1.2 of EDM moved with the data. EDM2 takes −0.4 for latents."""
+    """Mean of ln σ; `null` is −0.8 + ln(2·σ_data), the −0.8 of EDM2 moved with the data. EDM has −1.2, EDM2 −0.4 for latents."""
     scale: float = Field(default=1.2, gt=0)
     """Standard deviation of ln σ; 1.2 in EDM, 1 in EDM2."""
 
@@ -30,7 +30,7 @@ class LogitNormalOptions(LogNormalOptions):
 
     type: str = "logit_normal"
     loc: float | None = 0.0
-    """Mean of ln σ; `null` is −1.2 + ln(2·σ_data)."""
+    """Mean of ln σ; `null` is −0.8 + ln(2·σ_data)."""
     scale: float = Field(default=1.0, gt=0)
     """Standard deviation of ln σ."""
 
@@ -40,7 +40,7 @@ class SplitLogNormalOptions(PartConfig):
 
     type: str = "split_log_normal"
     loc: float | None = None
-    """The mode of ln σ; `null` is −1.2 + ln(2·σ_data)."""
+    """The mode of ln σ; `null` is −0.8 + ln(2·σ_data)."""
     scale_1: float = Field(default=1.2, gt=0)
     """Spread of ln σ below the mode."""
     scale_2: float = Field(default=1.2, gt=0)
