@@ -38,6 +38,8 @@ ALL = (
     "signals_peaks",
     "signals_delineation",
     "diffusion_step",
+    "diffusion_digits",
+    "diffusion_gaussians",
     "sampler_orders",
     "sampler_overhead",
     "wide",
