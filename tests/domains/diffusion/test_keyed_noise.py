@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from trainwright.data.counters import fold, fold_each
-from trainwright.domains.diffusion.noise.keyed import normal_by_key, row_keys, uniform_by_key
+from trainwright.domains.diffusion.noise.keyed import normal_by_key, row_keys, uniform_by_key, words_on_cpu, words_on_device
 
 IN_A_ROW = torch.arange(2000)
 """The least random keys there are."""
@@ -118,3 +118,8 @@ def test_nothing_is_drawn_from_generators() -> None:
     before = torch.get_rng_state()
     normal_by_key(torch.arange(3), (4,)), uniform_by_key(torch.arange(3))
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_words_of_a_cpu_are_those_of_other_devices() -> None:
+    keys = torch.cat([IN_A_ROW[:5], torch.tensor([-1, -(2**63), 2**63 - 1]), row_keys(1, "test", rows=range(5))])
+    assert words_on_device(keys, 37).tolist() == words_on_cpu(keys.numpy(), 37).tolist()

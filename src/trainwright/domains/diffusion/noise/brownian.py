@@ -11,13 +11,13 @@ from torch import Tensor
 
 from trainwright.config.errors import RequestError
 from trainwright.data.counters import GAMMA, MASK
-from trainwright.domains.diffusion.noise.keyed import computed_in, normal_by_key, row_keys, signed
+from trainwright.domains.diffusion.noise.keyed import computed_in, normal_rows, row_keys, signed
 
 TOP = 16
 """Paths reach from 0 up to sigma 2**16."""
 
 LEVELS = 8
-"""Halvings of an octave: a path is told to 1/256 of the power of two below sigma. Steps that are closer halve on, at some cost."""
+"""Halvings of an octave: a path is the same to 1/256 of the power of two below sigma, for a thousand steps; closer ones halve on."""
 
 MOST_LEVELS = 40
 
@@ -35,13 +35,13 @@ class BrownianPath:
 
     def __init__(self, keys: Tensor, shape: Sequence[int], *, dtype: torch.dtype = torch.float32) -> None:
         """A path at every place of `shape` for each of `keys` (b,) int64, on their device."""
-        self.keys, self.shape, self.dtype = keys, tuple(shape), computed_in(dtype)
+        self.keys, self.shape, self.size, self.dtype = keys, tuple(shape), math.prod(shape), computed_in(dtype)
         self.begin()
 
     def begin(self) -> None:
         """Be at the top: `lower` is W at 2**octave, `upper` at twice that."""
         self.octave = TOP
-        self.lower = self.upper = self.normal([number_of(TOP)])[0] * 2.0 ** (TOP / 2)
+        self.lower = self.upper = self.normal([(number_of(TOP), 2.0 ** (TOP / 2))])[0]
 
     def at(self, t: float, levels: int = LEVELS) -> Tensor:
         """W(t) (b, *shape), from octaves that are halved `levels` times."""
@@ -50,20 +50,24 @@ class BrownianPath:
         octave = octave_of(t)
         if octave > self.octave:
             self.begin()
+        passed = [(number_of(each), 2.0 ** ((each - 1) / 2)) for each in range(self.octave - 1, octave - 1, -1)]
         bridges = bridges_within(octave, t, levels)
-        passed = range(self.octave - 1, octave - 1, -1)
-        normal = self.normal([number_of(each) for each in passed] + [number for number, _ in bridges])
-        for row, each in enumerate(passed):
-            self.upper, self.lower = self.lower, self.lower * 0.5 + normal[row] * 2.0 ** ((each - 1) / 2)
+        if not passed + bridges:
+            return self.lower.clone()
+        normal = self.normal(passed + bridges)
+        for row in range(len(passed)):
+            self.upper, self.lower = self.lower, torch.add(normal[row], self.lower, alpha=0.5)
         self.octave = octave
         straight = torch.lerp(self.lower, self.upper, t / 2.0**octave - 1)
-        return straight + weighted_sum(normal[len(passed) :], [weight for _, weight in bridges]) if bridges else straight
+        return straight.add_(summed(normal[len(passed) :])) if bridges else straight
 
-    def normal(self, numbers: list[int]) -> Tensor:
-        """Standard normal numbers (n, b, *shape) of intervals by number."""
-        steps = on_device([signed(each * GAMMA & MASK) for each in numbers], torch.int64, self.keys.device)
-        made = normal_by_key((steps[:, None] + self.keys).flatten(), self.shape, dtype=self.dtype)
-        return made.view(len(numbers), len(self.keys), *self.shape)
+    def normal(self, bridges: list[Bridge]) -> Tensor:
+        """What every bridge adds (n, b, *shape)."""
+        count, rows, device = len(bridges), len(self.keys), self.keys.device
+        keys = on_device([[signed(number * GAMMA & MASK)] for number, _ in bridges], torch.int64, device) + self.keys
+        scales = on_device([[-2.0 * weight * weight] for _, weight in bridges], self.dtype, device).expand(count, rows)
+        made = normal_rows(keys.view(-1), self.size, self.dtype, scales.reshape(-1, 1))
+        return (made if self.size % 2 == 0 else made[:, : self.size]).view(count, rows, *self.shape)
 
 
 def octave_of(t: float) -> int:
@@ -96,23 +100,21 @@ def bridges_within(octave: int, t: float, levels: int) -> list[Bridge]:
     return bridges
 
 
-def weighted_sum(values: Tensor, weights: list[float]) -> Tensor:
-    """Σ weights[i]·values[i] over the first dimension; `values` are overwritten.
-
-    Halves are added: `sum` and products of matrices add in an order that depends on how many columns there are.
-    """
-    count = len(weights)
-    values.mul_(on_device(weights, values.dtype, values.device).view(count, *(1,) * (values.ndim - 1)))
+def summed(values: Tensor) -> Tensor:
+    """Σ values[i] over the first dimension, in halves; `values` are overwritten. The order of `sum` depends on the count of columns."""
+    count = len(values)
     while count > 1:
         half = count // 2
-        values[:half] += values[count - half : count]
+        values[:half].add_(values[count - half : count])
         count -= half
     return values[0]
 
 
-def on_device(numbers: list[int] | list[float], dtype: torch.dtype, device: torch.device) -> Tensor:
+def on_device(numbers: list[list[int]] | list[list[float]], dtype: torch.dtype, device: torch.device) -> Tensor:
     """A tensor of Python's numbers on a device, without waiting for the device."""
     made = torch.tensor(numbers, dtype=dtype)
+    if device.type == "cpu":
+        return made
     return made.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else made.to(device)
 
 

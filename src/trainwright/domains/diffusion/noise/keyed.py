@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -28,6 +30,7 @@ def signed(word: int) -> int:
 STEP = signed(GAMMA)
 STAFFORD = signed(0xBF58_476D_1CE4_E5B9), signed(0x94D0_49BB_1331_11EB)
 LEA = signed(0xDABA_0B6E_B093_22E3)
+MULTIPLIER, HALF = np.uint64(0xDABA_0B6E_B093_22E3), np.uint64(32)
 
 
 def shifted(words: Tensor, bits: int) -> Tensor:
@@ -59,10 +62,16 @@ def normal_by_key(
     By Box and Muller 1958 from 32 bits each: at most 6.7 from 0. Types give the same numbers to rounding, devices too.
     """
     size = math.prod(shape)
-    numbers = torch.empty(len(keys), (size + 1) // 2 * 2, device=device or keys.device, dtype=computed_in(dtype))
-    for part, words in word_pieces(keys.to(numbers.device), numbers.shape[1] // 2):
-        box_muller(words.view(torch.int32).to(numbers.dtype), numbers[part])
+    numbers = normal_rows(keys if device is None else keys.to(device), size, computed_in(dtype))
     return numbers[:, :size].reshape(len(keys), *shape).to(dtype)
+
+
+def normal_rows(keys: Tensor, size: int, dtype: torch.dtype, scales: Tensor | None = None) -> Tensor:
+    """Normal numbers (b, n) of rows of `size`, n the next even number; `scales` (b, 1) are −2 times their variance, else −2."""
+    numbers = torch.empty(len(keys), (size + 1) // 2 * 2, device=keys.device, dtype=dtype)
+    for part, words in word_pieces(keys, numbers.shape[1] // 2):
+        box_muller(words.view(torch.int32).to(dtype), None if scales is None else scales[part], numbers[part])
+    return numbers
 
 
 def uniform_by_key(
@@ -85,28 +94,47 @@ def computed_in(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
-def box_muller(halves: Tensor, out: Tensor) -> None:
-    """Write standard normal numbers into `out` (b, 2m) from as many whole numbers of 32 bits, overwritten: m radii and m angles a row."""
+def box_muller(halves: Tensor, scales: Tensor | None, out: Tensor) -> None:
+    """Write normal numbers into `out` (b, 2m) from as many whole numbers of 32 bits, overwritten: m radii and m angles a row.
+
+    `scales` (b, 1) are −2 times their variance, else −2.
+    """
     half = halves.shape[1] // 2
-    radius, angle = halves[:, :half], halves[:, half:].mul_(math.pi * 2.0**-31)
-    radius.add_(0.5).abs_().mul_(2.0**-31).log_().mul_(-2).sqrt_()
+    a_half, unit, turn, minus_two = constants(halves.dtype)
+    radius, angle = halves[:, :half], halves[:, half:].mul_(turn)
+    radius.add_(a_half).abs_().mul_(unit).log_().mul_(minus_two if scales is None else scales).sqrt_()
     torch.mul(angle.cos(), radius, out=out[:, :half])
     torch.mul(angle.sin_(), radius, out=out[:, half:])
+
+
+@lru_cache(maxsize=4)
+def constants(dtype: torch.dtype) -> tuple[Tensor, ...]:
+    """½, 2⁻³¹, π·2⁻³¹ and −2: tensors, since to make one of a number of Python takes as long as to multiply a small row by it."""
+    with torch.inference_mode(False):
+        return tuple(torch.tensor(each, dtype=dtype) for each in (0.5, 2.0**-31, math.pi * 2.0**-31, -2.0))
 
 
 def word_pieces(keys: Tensor, count: int) -> Iterator[tuple[slice, Tensor]]:
     """The first `count` words of each key's row, int64, with the slice of rows they are of: all at once, on a CPU in pieces."""
     if not len(keys) or not count:
         return
-    places, heads = places_of(count, keys.device), (keys * STEP)[:, None]
-    fold_halves(heads)
-    rows = max(WORDS_AT_ONCE // count, 1) if keys.device.type == "cpu" else len(keys)
+    if keys.device.type != "cpu":
+        yield slice(0, len(keys)), words_on_device(keys, count)
+        return
+    rows = max(WORDS_AT_ONCE // count, 1)
     for start in range(0, len(keys), rows):
         part = slice(start, start + rows)
-        words = places ^ heads[part]
-        for _ in range(2):
-            fold_halves(words.mul_(LEA))
-        yield part, words
+        yield part, torch.from_numpy(words_on_cpu(keys[part].numpy(), count))
+
+
+def words_on_device(keys: Tensor, count: int) -> Tensor:
+    """The first `count` words of each key's row (b, count) int64."""
+    heads = (keys * STEP)[:, None]
+    fold_halves(heads)
+    words = places_of(count, keys.device) ^ heads
+    for _ in range(2):
+        fold_halves(words.mul_(LEA))
+    return words
 
 
 def fold_halves(words: Tensor) -> None:
@@ -119,3 +147,20 @@ def places_of(count: int, device: torch.device) -> Tensor:
     """The mixed numbers of the places 1 to `count` of a row (count,) int64, kept since every row and call begins from them."""
     with torch.inference_mode(False):
         return mixed(torch.arange(1, count + 1, device=device) * STEP)
+
+
+def words_on_cpu(keys: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+    """The same numbers as `words_on_device` in half the time: numpy has unsigned words, and less to do for every call."""
+    heads = keys.view(np.uint64)[:, None] * np.uint64(GAMMA)
+    words = array_of_places(count) ^ (heads ^ heads >> HALF)
+    spare = np.empty_like(words)
+    for _ in range(2):
+        np.multiply(words, MULTIPLIER, out=words)
+        np.bitwise_xor(words, np.right_shift(words, HALF, out=spare), out=words)
+    return words.view(np.int64)
+
+
+@lru_cache(maxsize=8)
+def array_of_places(count: int) -> npt.NDArray[np.uint64]:
+    """`places_of` as unsigned words."""
+    return places_of(count, torch.device("cpu")).numpy().view(np.uint64)
