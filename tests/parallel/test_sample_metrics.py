@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -85,14 +86,25 @@ def test_numbers_do_not_depend_on_the_batches() -> None:
         assert other[name] == pytest.approx(value, rel=1e-9, abs=1e-12), name
 
 
-def on_rank(world: DistributedWorld, folder: Path) -> dict[str, float]:
-    return trainer(SAMPLED | {"batch_size": 8}, world).test(Painter(), normal_rows(70, 1))
+def both_ways(world: World, folder: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """Numbers of a measurement, and of a run whose features are learnt."""
+    tested = trainer(SAMPLED | {"batch_size": 8}, world).test(Painter(), normal_rows(70, 1))
+    learnt = {"metrics": ["fid", "nearest"], "n": 30, "features": {"type": "classifier", "steps": 30}}
+    rows = normal_rows(64, 2, classes=True), normal_rows(70, 1, classes=True)
+    fitted = trainer(learnt, world, monitor="fid").fit(Painter(2.0), *rows, run=folder / "run")
+    return tested, fitted.metrics["validation"]
 
 
-def test_two_processes_give_the_numbers_of_one_to_the_bit(tmp_path: Path) -> None:
-    alone = measured(SAMPLED | {"batch_size": 8})
+def on_rank(world: DistributedWorld, folder: Path) -> tuple[dict[str, float], dict[str, float]]:
+    return both_ways(world, folder)
+
+
+def test_two_processes_give_the_numbers_of_one(tmp_path: Path, own_cache: Path) -> None:
+    alone, fitted = both_ways(World(), tmp_path / "alone")
+    shutil.rmtree(own_cache)
     first, second = on_ranks(tmp_path, on_rank)
-    assert first == second == alone
+    assert first == second and first[0] == alone  # to the bit
+    assert first[1] == pytest.approx(fitted, rel=1e-5)  # of weights whose steps two processes share
 
 
 def test_a_perfect_model_lies_at_the_floor_and_another_far_from_it() -> None:
@@ -109,6 +121,32 @@ def test_a_run_keeps_by_fid_and_says_what_it_was_measured_by(tmp_path: Path) -> 
     told = json.loads((tmp_path / "sample_metrics.json").read_text())
     assert set(told) == {"validation", "test"}
     assert told["validation"]["n"] == 50 and told["validation"]["features"] == "pixels (raw values), 6 numbers of rows 2×3"
+
+
+class Drawing(Painter):
+    """Its steps draw noise from torch's generator."""
+
+    def training_step(self, batch: Any, context: Any) -> Tensor:
+        return (self.scale * batch["x"] + torch.randn_like(batch["x"])).square().mean()
+
+
+def test_a_run_that_is_measured_has_the_weights_of_one_that_is_not(tmp_path: Path) -> None:
+    weights = []
+    for asked in (None, SAMPLED | {"features": {"type": "pca"}}):
+        system = Drawing(2.0)
+        trainer(asked).fit(system, normal_rows(64, 2), normal_rows(70, 1), run=tmp_path / f"{asked is None}")
+        weights.append(system.scale.detach().clone())
+    assert torch.equal(*weights)
+
+
+def test_a_run_that_goes_on_is_measured_as_one_that_was_not_interrupted(tmp_path: Path) -> None:
+    asked, rows = SAMPLED | {"every": "3 steps"}, (normal_rows(64, 2), normal_rows(70, 1))
+    more = {"max_steps": 8, "checkpoint": {"every": "2 steps", "min_interval": "0 s"}}
+    whole = trainer(asked, **more).fit(Drawing(2.0), *rows, run=tmp_path / "whole")
+    trainer(asked, **{**more, "max_steps": 4}).fit(Drawing(2.0), *rows, run=tmp_path / "parts")
+    parts = trainer(asked, **more).fit(Drawing(2.0), *rows, run=tmp_path / "parts", resume=True)
+    measured_at = [{row["step"]: row["validation/fid"] for row in each.history if "validation/fid" in row} for each in (whole, parts)]
+    assert measured_at[0] == measured_at[1] and list(measured_at[0]) == [4, 6]
 
 
 def test_between_two_intervals_nothing_is_measured(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from trainwright.config.errors import ConfigError, DataError
+from trainwright.config.errors import ConfigError, DataError, RequestError
 from trainwright.config.registry import build, load
 from trainwright.data.rows import Rows
 from trainwright.engine.evaluation import turns_of
@@ -123,7 +123,19 @@ class SampleMeasurer:
         return given
 
     def _read_training(self, session: Session) -> Callable[[], Rows]:
-        return self._training_rows or (lambda: session.parts.train)
+        if self._training_rows is None:
+            return lambda: session.parts.train
+        given = self._training_rows
+
+        def read() -> Rows:
+            try:
+                return given()
+            except RequestError as error:
+                what, why = "features are learnt from training rows, which cannot be had here", error.what
+                fix = "measure the run itself; or take features that learn nothing: pixels, a network from a file"
+                raise ConfigError(what, where=f"{WHERE}.features", why=why, fix=fix) from error
+
+        return read
 
     def _ready(self, session: Session, given: Any) -> Extractor:
         """What makes features, learnt where it has to be; the same for all evaluations of this object."""
