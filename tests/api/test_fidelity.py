@@ -77,3 +77,21 @@ def test_what_cannot_be_measured_is_named(folders: tuple[Path, Path], tmp_path: 
     with pytest.raises(DataError, match="different sizes") as other:
         measure_fidelity(made, real, "pixels")
     assert other.value.where.endswith("zz.png") and "(3, 9, 8)" in other.value.why
+
+
+def test_features_are_learnt_from_the_reference(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    for side, names in (("made", ("all",)), ("real", ("dark", "light"))):
+        for name in names:
+            (tmp_path / side / name).mkdir(parents=True)
+            low = 160 if name == "light" else 0
+            for number in range(30):
+                picture = draw.integers(low, low + 90, (6, 6), np.uint8)
+                Image.fromarray(picture).save(tmp_path / side / name / f"{number}.png")
+    folders = tmp_path / "made", tmp_path / "real"
+    found = measure_fidelity(*folders, {"type": "pca", "components": 3}, ("fid",), channels=1)
+    assert found["features"] == "pca (of values of 60 training rows), 3 numbers of pictures 1×6×6" and found["metrics"]["fid"] > 0
+    found = measure_fidelity(*folders, {"type": "classifier", "steps": 200}, ("fid", "inception_score"), channels=1)
+    assert found["metrics"]["inception_score"] < 1.2 < 1.8 < found["metrics"]["inception_score.real"]  # one of two kinds is made
+    with pytest.raises(DataError, match="no classes"):
+        measure_fidelity(folders[1], folders[0], "classifier", ("fid",), channels=1)

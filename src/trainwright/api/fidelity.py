@@ -14,13 +14,15 @@ from torch import Tensor
 from trainwright.config.errors import ConfigError, DataError, did_you_mean
 from trainwright.config.registry import build
 from trainwright.metrics import PARTS, options
-from trainwright.metrics.extractor import make_extractor
+from trainwright.metrics.extractor import Extractor, make_extractor, spread_over
 from trainwright.metrics.feature_sets import FeatureMetric
 from trainwright.runs.media.optional import import_needed
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".npy")
-MEASURES = ("fid", "kid", "mmd", "prdc")
+MEASURES = ("fid", "kid", "mmd", "prdc", "inception_score")
 BATCH = 64
+LEARNT = 20_000
+"""Pictures of the reference that features are learnt from, where they are."""
 
 
 def measure_fidelity(
@@ -40,6 +42,8 @@ def measure_fidelity(
     if wrong is not None or not measures:
         raise ConfigError(f"'{wrong or ''}' does not compare two sets", where="measures", fix=did_you_mean(wrong or "", MEASURES))
     extractor = make_extractor(features, measures[0])
+    if extractor.fits:
+        learn_from_folder(extractor, Path(real), channels)
     found = {name: _make_metric(name, extractor, given) for name in dict.fromkeys(measures)}
     _refuse_left(given, found)
     shape: tuple[int, ...] = ()
@@ -57,6 +61,20 @@ def measure_fidelity(
     return {"metrics": numbers, "features": f"{extractor.name}, {width} numbers of pictures {'×'.join(map(str, shape))}"}
 
 
+def learn_from_folder(extractor: Extractor, real: Path, channels: int) -> None:
+    """Let an extractor learn from up to `LEARNT` pictures of the reference, whose classes are the folders they lie in. Raises DataError."""
+    ensure_folder(real)
+    paths = pictures_in(real)
+    chosen = [paths[place] for place in spread_over(len(paths), LEARNT)]
+    folders = [str(each.parent) for each in chosen]
+    names = {name: number for number, name in enumerate(sorted(set(folders)))}
+    pictures = [read_picture(each, channels) for each in chosen]
+    other = next((path for path, each in zip(chosen, pictures, strict=True) if each.shape != pictures[0].shape), None)
+    if other is not None:
+        raise DataError("pictures have different sizes", where=str(other), fix="make all of one size first, in one way")
+    extractor.fit(torch.stack(pictures), torch.tensor([names[each] for each in folders]) if len(names) > 1 else None)
+
+
 def _make_metric(name: str, extractor: Any, given: dict[str, Any]) -> FeatureMetric:
     known = {option: value for option, value in given.items() if option in PARTS[name].config.model_fields}
     metric: FeatureMetric = build("metric", options(name, **known), features=extractor)
@@ -72,9 +90,8 @@ def _refuse_left(given: dict[str, Any], found: dict[str, FeatureMetric]) -> None
 
 def read_batches(folder: Path, channels: int) -> Iterator[tuple[Tensor, Path]]:
     """The pictures of a folder and those below it, by name, in batches of one shape, with the first file of each."""
-    if not folder.is_dir():
-        raise DataError(f"'{folder}' is no folder", fix="name a folder of pictures")
-    paths = sorted(each for each in folder.rglob("*") if each.suffix.lower() in ENDINGS and each.is_file())
+    ensure_folder(folder)
+    paths = pictures_in(folder)
     if len(paths) < 2:
         what = f"'{folder}' has {'one picture' if paths else 'no pictures'}"
         raise DataError(what, why=f"looked for {', '.join(ENDINGS)}", fix="name a folder with two or more")
@@ -88,6 +105,17 @@ def read_batches(folder: Path, channels: int) -> Iterator[tuple[Tensor, Path]]:
         first = first if batch else path
         batch.append(picture)
     yield torch.stack(batch), first
+
+
+def ensure_folder(folder: Path) -> None:
+    """Raise DataError for what is no folder."""
+    if not folder.is_dir():
+        raise DataError(f"'{folder}' is no folder", fix="name a folder of pictures")
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures of a folder and those below it, by name."""
+    return sorted(each for each in folder.rglob("*") if each.suffix.lower() in ENDINGS and each.is_file())
 
 
 def read_picture(path: Path, channels: int) -> Tensor:

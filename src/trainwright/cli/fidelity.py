@@ -32,7 +32,7 @@ def parser() -> Parser:
     """The arguments of the command."""
     made = Parser(
         "fidelity",
-        "Measure how near made pictures are to real ones, as two sets: fid, kid, mmd, and prdc (precision, recall, density, coverage) by "
+        "Measure how near made pictures are to real ones, as two sets: fid, kid, mmd, prdc (precision, recall, density, coverage) by "
         "features of a network of your own. Pictures are not resized: all must have one size.",
         "MADE REAL --features PATH [--measures LIST] [--gray] [--json]",
         [
@@ -42,8 +42,15 @@ def parser() -> Parser:
     )
     made.add_argument("made", metavar="MADE", help="a folder of pictures that were made (.png, .jpg, .webp, .bmp, or arrays in .npy)")
     made.add_argument("real", metavar="REAL", help="a folder of real ones, the reference")
-    made.add_argument("--features", metavar="PATH", default="", help="./file.py:Class that gives (rows, numbers), or pixels")
-    made.add_argument("--measures", metavar="LIST", default="fid,kid,prdc", help="of fid, kid, mmd and prdc (default: fid,kid,prdc)")
+    made.add_argument(
+        "--features",
+        metavar="PATH",
+        default="",
+        help="./file.py:Class that gives (rows, numbers); pixels, pca, classifier (of the folders in REAL)",
+    )
+    made.add_argument(
+        "--measures", metavar="LIST", default="fid,kid,prdc", help="of fid, kid, mmd, prdc and inception_score (default: fid,kid,prdc)"
+    )
     made.add_argument("--gray", action="store_true", help="read pictures as one channel, not three")
     made.add_argument("--json", action="store_true", help="print the numbers as JSON")
     return made
