@@ -132,14 +132,14 @@ class Opening:
         if options.type in ("zero", "fsdp", "tp") or options.by_torch:
             whole = self.config.model_copy(update={"strategy": StrategyOptions(batch_norm=options.batch_norm)})
             return replace(self, config=whole).alone(system, rows, stage, interrupts, media_folder)
-        made = self._assemble(system, rows, validated=False, told=False)
+        made = self._assemble(system, rows, validated=False, says=False)
         with Scratch() as nowhere:
             parts = self._parts(made, rows, None, nowhere, interrupts)
         hooks = Hooks(self.callbacks, system, self.world)
         return self._begun(replace(parts, stage=stage, hooks=hooks, media_folder=media_folder), made)
 
-    def _assemble(self, system: System, train: Rows, validated: bool, told: bool = True) -> Assembly:
-        """The parts of a session, the system on its device; `told`: what deserves a word before the first step is."""
+    def _assemble(self, system: System, train: Rows, validated: bool, says: bool = True) -> Assembly:
+        """The parts of a session, the system on its device; `says`: whether what deserves a word before the first step is told."""
         system.to(self.device)
         if not system.training:
             system.train()
@@ -148,7 +148,7 @@ class Opening:
         trial.compare()
         norms = self._norms(system)
         made = self.assembly(system, len(train), validated, train.batched)
-        if self.console is not False and told:
+        if self.console is not False and says:
             made.say(made.groups())
             if self.world.size > 1 and self.world.is_main:
                 layout = "each reads a share of its own" if train.own_share else describe_layout(made.plan)
