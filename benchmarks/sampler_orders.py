@@ -194,6 +194,7 @@ def draw(panels: dict[str, tuple[Lines, int]], path: str) -> None:
             axis.loglog([64, 512], [(each / 64) ** -order * 3 * max(e[64] for _, e in lines) for each in (64, 512)], "k--", linewidth=0.8)
         axis.set_title(title)
         axis.set_xlabel("steps" if order else "calls of the denoiser")
+        axis.minorticks_off()
         axis.grid(True, which="major", linewidth=0.4)
         axis.legend(fontsize=6.5, frameon=False, loc="lower left")
     drawn.savefig(path, metadata={"Date": None} if path.endswith(".svg") else {}, facecolor="white")

@@ -89,8 +89,8 @@ from trainwright.domains.diffusion.samplers.euler_ancestral import sample_euler_
 from trainwright.domains.diffusion.samplers.few_steps import sample_lcm as sample_lcm
 from trainwright.domains.diffusion.samplers.few_steps import sample_tcd as sample_tcd
 from trainwright.domains.diffusion.samplers.heun import sample_heun as sample_heun
-from trainwright.domains.diffusion.samplers.lagrange import linear_multistep_coeff as linear_multistep_coeff
 from trainwright.domains.diffusion.samplers.lms import sample_lms as sample_lms
+from trainwright.domains.diffusion.samplers.multistep import linear_multistep_coeff as linear_multistep_coeff
 from trainwright.domains.diffusion.samplers.restart import sample_restart as sample_restart
 from trainwright.domains.diffusion.samplers.steps import get_ancestral_step as get_ancestral_step
 from trainwright.domains.diffusion.samplers.steps import to_d as to_d

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 from typing import Any
 
+import numpy
 import pytest
 import torch
 from tests.domains.diffusion.exact_denoisers import LEVELS, START, Counted, constant_noise, gaussian
@@ -13,7 +15,8 @@ from torch import Tensor
 
 from trainwright.config.errors import RequestError
 from trainwright.domains.diffusion.samplers import PARTS, SamplerPart
-from trainwright.domains.diffusion.samplers.lagrange import linear_multistep_coeff
+from trainwright.domains.diffusion.samplers.exponential import phi
+from trainwright.domains.diffusion.samplers.multistep import linear_multistep_coeff, match_moments
 from trainwright.domains.diffusion.samplers.steps import get_ancestral_step, to_d
 
 ORDINARY = [name for name, part in PARTS.items() if isinstance(part, SamplerPart) and not part.distilled]
@@ -256,3 +259,21 @@ def test_pieces_that_samplers_are_made_of() -> None:
     with pytest.raises(RequestError, match="order 3 is too high for step 1"):
         linear_multistep_coeff(3, LEVELS.tolist(), 1, 0)
     assert torch.equal(to_d(START, torch.full((5,), 2.0), START * 3), -START)
+
+
+@pytest.mark.parametrize("z", [-30.0, -3.0, -1.0, -0.999, -1e-3, -1e-9, 0.0, 1e-6, 0.5, 1.5, 8.0])
+def test_phi_functions_are_exact_to_rounding(z: float) -> None:
+    """Against their integrals ∫₀¹ e^{(1−θ)z} θ^{k−1} / (k − 1)! dθ, by Gauss–Legendre quadrature of 40 points."""
+    places, weights = numpy.polynomial.legendre.leggauss(40)
+    theta = (places + 1) / 2
+    for k in range(1, 6):
+        expected = float((weights / 2 * numpy.exp((1 - theta) * z) * theta ** (k - 1)).sum()) / math.factorial(k - 1)
+        assert phi(k, z) == pytest.approx(expected, rel=1e-12)
+    assert phi(0, z) == pytest.approx(math.exp(z))
+
+
+def test_weights_match_moments_of_polynomials() -> None:
+    nodes = [0.0, -0.7, -1.9, -2.0, -5.0]
+    weights = match_moments(nodes, [1 / (k + 1) for k in range(5)])
+    for k in range(5):
+        assert sum(weight * node**k for weight, node in zip(weights, nodes, strict=True)) == pytest.approx(1 / (k + 1), rel=1e-12)

@@ -7,11 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from trainwright.domains.diffusion.samplers.lagrange import check_order, falling_order, lagrange_integrals
-from trainwright.domains.diffusion.samplers.steps import Callback, DenoiserCall, ExtraArgs, NoiseSampler, Sigmas, Steps, to_d
-
-POINTS = 16
-"""Of the quadrature: exact to rounding for steps up to ln σ 12."""
+from trainwright.domains.diffusion.samplers.exponential import phis
+from trainwright.domains.diffusion.samplers.multistep import check_order, falling_order, match_moments
+from trainwright.domains.diffusion.samplers.steps import Callback, DenoiserCall, ExtraArgs, NoiseSampler, Sigmas, Steps, log_ratio, to_d
 
 
 @torch.no_grad()
@@ -34,20 +32,22 @@ def sample_deis(
     """
     steps = Steps("deis", denoiser, x, sigmas, extra_args, callback)
     check_order(order, "deis", 4)
+    orders = [falling_order(i, len(steps), order, lower_order_final) for i in range(len(steps))]
+    weights = [_weights(steps.levels[i + 1 - orders[i] : i + 1][::-1], steps.levels[i + 1]) for i in range(len(steps))]
     slopes: list[Tensor] = []
-    for i, sigma, sigma_next in steps:
+    for i, sigma, _ in steps:
         denoised = steps.denoise(x, sigma)
         steps.tell(x, i, sigma, sigma, denoised)
         slopes = [to_d(x, sigma, denoised), *slopes[: order - 1]]
-        current = falling_order(i, len(steps), order, lower_order_final) if sigma_next > 0 else 1
-        for slope, weight in zip(slopes, _weights(steps.levels[i - current + 1 : i + 1][::-1], sigma_next), strict=False):
+        for slope, weight in zip(slopes, weights[i], strict=False):
             x = x.add(slope, alpha=weight)
     return x
 
 
 def _weights(levels: list[float], sigma_next: float) -> list[float]:
-    """What the slopes at `levels`, the newest first, are weighed by in the step from levels[0] to `sigma_next`."""
-    if len(levels) == 1:
+    """What the slopes at `levels`, the newest first, are weighed by: ∫ dσ to `sigma_next` of Lagrange's polynomials in ln σ."""
+    if len(levels) == 1 or sigma_next == 0:
         return [sigma_next - levels[0]]
-    logs = [math.log(each) for each in levels]
-    return lagrange_integrals(logs, logs[0], math.log(sigma_next), POINTS, math.exp)
+    h = log_ratio(levels[0], sigma_next)
+    moments = [-h * sigma_next * math.factorial(k) * each for k, each in enumerate(phis(1, len(levels), h))]
+    return match_moments([log_ratio(levels[0], each) / h for each in levels], moments)

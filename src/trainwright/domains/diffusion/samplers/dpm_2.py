@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from trainwright.domains.diffusion.samplers.churn import Churn
-from trainwright.domains.diffusion.samplers.steps import Callback, DenoiserCall, ExtraArgs, NoiseSampler, Sigmas, Steps, to_d
+from trainwright.domains.diffusion.samplers.steps import Callback, DenoiserCall, ExtraArgs, NoiseSampler, Sigmas, Steps, euler_step, to_d
 
 
 @torch.no_grad()
@@ -36,10 +36,10 @@ def sample_dpm_2(
         x, sigma_hat = churn(x, sigma)
         denoised = steps.denoise(x, sigma_hat)
         steps.tell(x, i, sigma, sigma_hat, denoised)
-        d = to_d(x, sigma_hat, denoised)
         if sigma_next > 0:
             sigma_mid = math.sqrt(sigma_hat * sigma_next)
-            x_mid = x + d * (sigma_mid - sigma_hat)
-            d = to_d(x_mid, sigma_mid, steps.denoise(x_mid, sigma_mid))
-        x = x + d * (sigma_next - sigma_hat)
+            x_mid = euler_step(x, denoised, sigma_hat, sigma_mid)
+            x = x.add(to_d(x_mid, sigma_mid, steps.denoise(x_mid, sigma_mid)), alpha=sigma_next - sigma_hat)
+        else:
+            x = denoised
     return x

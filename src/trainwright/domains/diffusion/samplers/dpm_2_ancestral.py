@@ -15,6 +15,7 @@ from trainwright.domains.diffusion.samplers.steps import (
     Sigmas,
     Steps,
     add_noise,
+    euler_step,
     get_ancestral_step,
     iid_noise,
     to_d,
@@ -41,11 +42,11 @@ def sample_dpm_2_ancestral(
         denoised = steps.denoise(x, sigma)
         steps.tell(x, i, sigma, sigma, denoised)
         sigma_down, sigma_up = get_ancestral_step(sigma, sigma_next, eta)
-        d = to_d(x, sigma, denoised)
         if sigma_down > 0:
             sigma_mid = math.sqrt(sigma * sigma_down)
-            x_mid = x + d * (sigma_mid - sigma)
-            d = to_d(x_mid, sigma_mid, steps.denoise(x_mid, sigma_mid))
-        x = x + d * (sigma_down - sigma)
+            x_mid = euler_step(x, denoised, sigma, sigma_mid)
+            x = x.add(to_d(x_mid, sigma_mid, steps.denoise(x_mid, sigma_mid)), alpha=sigma_down - sigma)
+        else:
+            x = denoised
         x = add_noise(x, noise, sigma, sigma_next, s_noise * sigma_up)
     return x

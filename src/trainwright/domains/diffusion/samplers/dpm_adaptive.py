@@ -102,8 +102,8 @@ class PIDStepSizeController:
 
 def _error(low: Tensor, high: Tensor, low_last: Tensor, rtol: float, atol: float) -> float:
     """The root mean square of the difference of both orders, in units of the tolerance. Raises RequestError where it is no number."""
-    allowed = torch.clamp(rtol * torch.maximum(low.abs(), low_last.abs()), min=atol)
-    error = float(torch.linalg.vector_norm((low - high) / allowed)) / math.sqrt(max(low.numel(), 1))
+    allowed = torch.maximum(low.abs(), low_last.abs()).mul_(rtol).clamp_(min=atol)
+    error = float(torch.linalg.vector_norm((low - high).div_(allowed))) / math.sqrt(max(low.numel(), 1))
     if not math.isfinite(error):
         raise RequestError(f"the error of a step is {error}", where="dpm_adaptive", why="the denoiser gave numbers that are not finite")
     return error

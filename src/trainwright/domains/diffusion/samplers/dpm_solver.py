@@ -31,13 +31,13 @@ class SolverStep:
 
     def _two(self, r1: float) -> Tensor:
         change = self._noise_at(r1) - self.noise
-        return self._move(1.0) - self._sigma(1.0) / (2 * r1) * math.expm1(self.h) * change
+        return self._move(1.0).sub(change, alpha=self._sigma(1.0) / (2 * r1) * math.expm1(self.h))
 
     def _three(self, r1: float = 1 / 3, r2: float = 2 / 3) -> Tensor:
         change = self._noise_at(r1) - self.noise
-        second = self._move(r2) - self._sigma(r2) * (r2 / r1) * self._growth(r2 * self.h) * change
+        second = self._move(r2).sub(change, alpha=self._sigma(r2) * (r2 / r1) * self._growth(r2 * self.h))
         change = self._predict(second, r2) - self.noise
-        return self._move(1.0) - self._sigma(1.0) / r2 * self._growth(self.h) * change
+        return self._move(1.0).sub(change, alpha=self._sigma(1.0) / r2 * self._growth(self.h))
 
     def _sigma(self, share: float) -> float:
         return math.exp(-(self.t + share * self.h))
@@ -47,7 +47,7 @@ class SolverStep:
 
     def _move(self, share: float) -> Tensor:
         """x at a share of the step, were the noise all along what it is at the beginning."""
-        return self.x - self._sigma(share) * math.expm1(share * self.h) * self.noise
+        return self.x.sub(self.noise, alpha=self._sigma(share) * math.expm1(share * self.h))
 
     def _noise_at(self, share: float) -> Tensor:
         if share not in self._first:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
-from trainwright.domains.diffusion.samplers.steps import Callback, DenoiserCall, ExtraArgs, NoiseSampler, Sigmas, Steps, log_ratio
+from trainwright.domains.diffusion.samplers.steps import (
+    Callback,
+    DenoiserCall,
+    ExtraArgs,
+    NoiseSampler,
+    Sigmas,
+    Steps,
+    euler_step,
+    log_ratio,
+)
 
 
 @torch.no_grad()
@@ -34,7 +41,7 @@ def sample_dpmpp_2m(
         estimate = denoised
         if i and sigma_next > 0:
             r = h_last / h
-            estimate = (1 + 1 / (2 * r)) * denoised - 1 / (2 * r) * old
-        x = sigma_next / sigma * x - math.expm1(-h) * estimate
+            estimate = torch.lerp(old, denoised, 1 + 1 / (2 * r))  # denoised + (denoised − old) / 2r
+        x = euler_step(x, estimate, sigma, sigma_next)
         h_last, old = h, denoised
     return x

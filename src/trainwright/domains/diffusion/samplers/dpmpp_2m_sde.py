@@ -53,10 +53,10 @@ def sample_dpmpp_2m_sde(
         if sigma_next == 0:
             return denoised
         slope = (1 + eta) * h
-        x = math.exp(-slope) * x - math.expm1(-slope) * denoised
+        x = torch.lerp(denoised, x, math.exp(-slope))
         if i:
             weight = slope * phi(2, -slope) if solver_type == "heun" else -0.5 * math.expm1(-slope)
-            x = x + weight * h / h_last * (denoised - old)
+            x = x.add(denoised - old, alpha=weight * h / h_last)
         x = add_noise(x, noise, sigma, sigma_next, s_noise * sigma_next * math.sqrt(-math.expm1(-2 * eta * h)))
         h_last, old = h, denoised
     return x

@@ -15,9 +15,9 @@ from trainwright.domains.diffusion.samplers.steps import (
     Sigmas,
     Steps,
     add_noise,
+    euler_step,
     get_ancestral_step,
     iid_noise,
-    log_ratio,
 )
 
 
@@ -46,8 +46,7 @@ def sample_dpmpp_2s_ancestral(
         sigma_down, sigma_up = get_ancestral_step(sigma, sigma_next, eta)
         if sigma_down > 0:
             sigma_mid = math.sqrt(sigma * sigma_down)
-            x_mid = sigma_mid / sigma * x + (1 - sigma_mid / sigma) * denoised
-            denoised = steps.denoise(x_mid, sigma_mid)
-        x = sigma_down / sigma * x - math.expm1(-log_ratio(sigma, sigma_down)) * denoised
+            denoised = steps.denoise(euler_step(x, denoised, sigma, sigma_mid), sigma_mid)
+        x = euler_step(x, denoised, sigma, sigma_down)
         x = add_noise(x, noise, sigma, sigma_next, s_noise * sigma_up)
     return x

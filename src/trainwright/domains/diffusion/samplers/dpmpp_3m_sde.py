@@ -51,14 +51,14 @@ def sample_dpmpp_3m_sde(
         if sigma_next == 0:
             return denoised
         slope = (1 + eta) * h
-        x = math.exp(-slope) * x - math.expm1(-slope) * denoised
+        x = torch.lerp(denoised, x, math.exp(-slope))
         if i == 1:
-            x = x + slope * phi(2, -slope) * h / h_1 * (denoised - denoised_1)
+            x = x.add(denoised - denoised_1, alpha=slope * phi(2, -slope) * h / h_1)
         elif i > 1:
+            d_1, d_2 = (denoised - denoised_1) * (h / h_1), (denoised_1 - denoised_2) * (h / h_2)
+            first, second = slope * phi(2, -slope), (1 + corrected) * slope * phi(3, -slope)
             r_1, r_2 = h_1 / h, h_2 / h
-            d_1, d_2 = (denoised - denoised_1) / r_1, (denoised_1 - denoised_2) / r_2
-            second = (d_1 - d_2) / (r_1 + r_2)
-            x = x + slope * phi(2, -slope) * (d_1 + r_1 * second) + (1 + corrected) * slope * phi(3, -slope) * second
+            x = x.add(d_1, alpha=first).add(d_1 - d_2, alpha=(first * r_1 + second) / (r_1 + r_2))
         x = add_noise(x, noise, sigma, sigma_next, s_noise * sigma_next * math.sqrt(-math.expm1(-2 * eta * h)))
         denoised_1, denoised_2, h_1, h_2 = denoised, denoised_1, h, h_1
     return x

@@ -16,6 +16,7 @@ from trainwright.domains.diffusion.samplers.steps import (
     Steps,
     add_noise,
     brownian_noise,
+    euler_step,
     get_ancestral_step,
     log_ratio,
 )
@@ -48,10 +49,9 @@ def sample_dpmpp_sde(
         if sigma_next > 0:
             sigma_mid = sigma * math.exp(-r * log_ratio(sigma, sigma_next))
             down, up = get_ancestral_step(sigma, sigma_mid, eta)
-            x_mid = down / sigma * x - math.expm1(-log_ratio(sigma, down)) * denoised
-            x_mid = add_noise(x_mid, noise, sigma, sigma_mid, s_noise * up)
-            denoised = (1 - 1 / (2 * r)) * denoised + 1 / (2 * r) * steps.denoise(x_mid, sigma_mid)
+            x_mid = add_noise(euler_step(x, denoised, sigma, down), noise, sigma, sigma_mid, s_noise * up)
+            denoised = torch.lerp(denoised, steps.denoise(x_mid, sigma_mid), 1 / (2 * r))
         down, up = get_ancestral_step(sigma, sigma_next, eta)
-        x = down / sigma * x - math.expm1(-log_ratio(sigma, down)) * denoised
+        x = euler_step(x, denoised, sigma, down)
         x = add_noise(x, noise, sigma, sigma_next, s_noise * up)
     return x

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from trainwright.domains.diffusion.samplers.churn import Churn
-from trainwright.domains.diffusion.samplers.steps import Callback, DenoiserCall, ExtraArgs, NoiseSampler, Sigmas, Steps, to_d
+from trainwright.domains.diffusion.samplers.steps import Callback, DenoiserCall, ExtraArgs, NoiseSampler, Sigmas, Steps, euler_step
 
 
 @torch.no_grad()
@@ -31,5 +31,5 @@ def sample_euler(
         x, sigma_hat = churn(x, sigma)
         denoised = steps.denoise(x, sigma_hat)
         steps.tell(x, i, sigma, sigma_hat, denoised)
-        x = x + to_d(x, sigma_hat, denoised) * (sigma_next - sigma_hat)
+        x = euler_step(x, denoised, sigma_hat, sigma_next)
     return x

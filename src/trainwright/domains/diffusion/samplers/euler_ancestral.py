@@ -13,9 +13,9 @@ from trainwright.domains.diffusion.samplers.steps import (
     Sigmas,
     Steps,
     add_noise,
+    euler_step,
     get_ancestral_step,
     iid_noise,
-    to_d,
 )
 
 
@@ -42,6 +42,6 @@ def sample_euler_ancestral(
         denoised = steps.denoise(x, sigma)
         steps.tell(x, i, sigma, sigma, denoised)
         sigma_down, sigma_up = get_ancestral_step(sigma, sigma_next, eta)
-        x = x + to_d(x, sigma, denoised) * (sigma_down - sigma)
+        x = euler_step(x, denoised, sigma, sigma_down)
         x = add_noise(x, noise, sigma, sigma_next, s_noise * sigma_up)
     return x

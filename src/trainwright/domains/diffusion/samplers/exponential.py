@@ -6,17 +6,25 @@ import math
 
 
 def phi(k: int, z: float) -> float:
-    """φ_k(z) = Σ_j z^j / (j + k)!: φ_0 = e^z and φ_{k+1} = (φ_k − 1/k!) / z, Hochbruck & Ostermann (2010), equation 2.10.
+    """φ_k(z) = Σ_j z^j / (j + k)!: φ_0 = e^z and φ_{k+1} = (φ_k − 1/k!) / z, Hochbruck & Ostermann (2010), equation 2.10."""
+    return phis(k, 1, z)[0]
 
-    That recurrence loses a digit for each digit of 1/z and each k, so the series is summed where |z| < 1.
+
+def phis(first: int, count: int, z: float) -> list[float]:
+    """φ_k(z) for `count` k from `first` on.
+
+    Upwards the recurrence loses digits where z is small: there the last is summed, and the others follow downwards.
     """
-    if abs(z) < 1:
-        term = total = 1 / math.factorial(k)
-        for j in range(1, 20):
-            term *= z / (j + k)
-            total += term
-        return total
-    value = math.expm1(z) / z if k else math.exp(z)
-    for each in range(1, k):
-        value = (value - 1 / math.factorial(each)) / z
-    return value
+    last = first + count - 1
+    if abs(z) >= 1:
+        found = [math.exp(z), math.expm1(z) / z]
+        for k in range(1, last):
+            found.append((found[k] - 1 / math.factorial(k)) / z)
+        return found[first : last + 1]
+    total = 1.0
+    for j in range(18, 0, -1):
+        total = 1 + total * z / (j + last)
+    found = [total / math.factorial(last)]
+    for k in range(last - 1, first - 1, -1):
+        found.append(1 / math.factorial(k) + z * found[-1])
+    return found[::-1]

@@ -17,9 +17,9 @@ from trainwright.domains.diffusion.samplers.steps import (
     Sigmas,
     Steps,
     add_noise,
+    euler_step,
     iid_noise,
     seek,
-    to_d,
 )
 
 
@@ -80,7 +80,7 @@ def sample_tcd(
     for i, sigma, sigma_next in steps:
         denoised = steps.denoise(x, sigma)
         steps.tell(x, i, sigma, sigma, denoised)
-        x = denoised + to_d(x, sigma, denoised) * downs[i + 1]
+        x = euler_step(x, denoised, sigma, downs[i + 1])
         x = add_noise(x, noise, sigma, sigma_next, s_noise * math.sqrt(max(sigma_next**2 - downs[i + 1] ** 2, 0.0)))
     return x
 

@@ -32,9 +32,9 @@ def sample_heun(
         denoised = steps.denoise(x, sigma_hat)
         steps.tell(x, i, sigma, sigma_hat, denoised)
         d = to_d(x, sigma_hat, denoised)
-        x_next = x + d * (sigma_next - sigma_hat)
+        x_next = x.add(d, alpha=sigma_next - sigma_hat)
         if sigma_next > 0:
             d_next = to_d(x_next, sigma_next, steps.denoise(x_next, sigma_next))
-            x_next = x + (d + d_next) / 2 * (sigma_next - sigma_hat)
+            x_next = x.add(d + d_next, alpha=(sigma_next - sigma_hat) / 2)
         x = x_next
     return x

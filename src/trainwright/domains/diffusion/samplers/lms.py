@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainwright.domains.diffusion.samplers.lagrange import check_order, multistep_weights
+from trainwright.domains.diffusion.samplers.multistep import check_order, multistep_weights
 from trainwright.domains.diffusion.samplers.steps import Callback, DenoiserCall, ExtraArgs, NoiseSampler, Sigmas, Steps, to_d
 
 
@@ -27,11 +27,12 @@ def sample_lms(
     """
     steps = Steps("lms", denoiser, x, sigmas, extra_args, callback)
     check_order(order, "lms")
+    weights = [multistep_weights(min(order, i + 1), steps.levels, i) for i in range(len(steps))]
     slopes: list[Tensor] = []
     for i, sigma, _ in steps:
         denoised = steps.denoise(x, sigma)
         steps.tell(x, i, sigma, sigma, denoised)
         slopes = [to_d(x, sigma, denoised), *slopes[: order - 1]]
-        for slope, weight in zip(slopes, multistep_weights(len(slopes), steps.levels, i), strict=True):
+        for slope, weight in zip(slopes, weights[i], strict=True):
             x = x.add(slope, alpha=weight)
     return x

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from trainwright.config.errors import RequestError
-from trainwright.domains.diffusion.samplers.exponential import phi
-from trainwright.domains.diffusion.samplers.lagrange import check_order, falling_order
+from trainwright.domains.diffusion.samplers.exponential import phis
+from trainwright.domains.diffusion.samplers.multistep import check_order, falling_order, match_moments
 from trainwright.domains.diffusion.samplers.steps import Callback, DenoiserCall, ExtraArgs, NoiseSampler, Sigmas, Steps, log_ratio
 
 Variant = Literal["bh1", "bh2"]
-
-
-class Prediction(NamedTuple):
-    """What the denoiser said at a level."""
-
-    sigma: float
-    denoised: Tensor
 
 
 @torch.no_grad()
@@ -49,37 +42,41 @@ def sample_unipc(
     check_order(order, "unipc", 4)
     if variant not in ("bh1", "bh2"):
         raise RequestError(f"unknown variant '{variant}'", where="unipc", fix="bh1 or bh2")
-    known: list[Prediction] = []
-    x_last, current = x, 0
-    for i, sigma, sigma_next in steps:
+    orders = [falling_order(i, len(steps), order, lower_order_final) for i in range(len(steps))]
+    predict = [_weights(steps.levels, i, range(i - 1, i - orders[i], -1), i + 1, variant) for i in range(len(steps))]
+    correct = [_weights(steps.levels, i, [*range(i - 1, i - orders[i], -1), i + 1], i + 1, variant) for i in range(len(steps) - 1)]
+    known: list[Tensor] = []
+    x_last = x
+    for i, sigma, _ in steps:
         denoised = steps.denoise(x, sigma)
         steps.tell(x, i, sigma, sigma, denoised)
         if i and corrector:
-            others = [*known[1:current], Prediction(sigma, denoised)]
-            x = _step(x_last, known[0], sigma, others, variant)
-        known = [Prediction(sigma, denoised), *known[: order - 1]]
-        current = falling_order(i, len(steps), order, lower_order_final)
-        x_last, x = x, _step(x, known[0], sigma_next, known[1:current] if sigma_next > 0 else [], variant)
+            x = _combine(x_last, correct[i - 1], [*known[: orders[i - 1]], denoised])
+        known = [denoised, *known[: order - 1]]
+        x_last, x = x, _combine(x, predict[i], known)
     return x
 
 
-def _step(x: Tensor, here: Prediction, sigma_next: float, others: list[Prediction], variant: Variant) -> Tensor:
-    """From `here` to `sigma_next` through what was predicted at `others`: equations 3 and 8 of the paper, on the data prediction."""
-    h = log_ratio(here.sigma, sigma_next)
-    ratios = [log_ratio(here.sigma, each.sigma) / h for each in others]
-    shares = [weight / ratio for weight, ratio in zip(_weights(ratios, h, variant), ratios, strict=True)]
-    moved = (sigma_next / here.sigma * x).add(here.denoised, alpha=-math.expm1(-h) - sum(shares))
-    for share, other in zip(shares, others, strict=True):  # share · (other − here), the here's taken together above
-        moved = moved.add(other.denoised, alpha=share)
+def _combine(x: Tensor, weights: list[float], known: list[Tensor]) -> Tensor:
+    moved = weights[0] * x
+    for weight, denoised in zip(weights[1:], known, strict=False):
+        moved = moved.add(denoised, alpha=weight)
     return moved
 
 
-def _weights(ratios: list[float], h: float, variant: Variant) -> list[float]:
-    """−B(h) · ρ, where ρ solves Σ_j ρ_j r_j^(k−1) B(h) = −h φ_{k+1}(−h) k! for k = 1…; a single ρ is ½, as the paper has it."""
-    scale = -h if variant == "bh1" else math.expm1(-h)
-    if len(ratios) < 2:
-        return [-0.5 * scale] * len(ratios)
-    powers = range(len(ratios))
-    wanted = [-h * phi(k + 2, -h) * math.factorial(k + 1) / scale for k in powers]
-    shares: list[float] = np.linalg.solve([[ratio**k for ratio in ratios] for k in powers], wanted).tolist()
-    return [-scale * share for share in shares]
+def _weights(levels: list[float], here: int, others: Sequence[int], to: int, variant: Variant) -> list[float]:
+    """What x, the prediction at level number `here`, and those at `others` are weighed by in the step to level `to`: equations 3 and 8.
+
+    −B(h)·ρ_j / r_j for each other less that here, where Σ_j ρ_j r_j^k · B(h) = −h φ_{k+2}(−h) (k + 1)! for k = 0…; but for a single ρ,
+    which is ½, B cancels. A step into 0 is Euler's.
+    """
+    h = log_ratio(levels[here], levels[to])
+    if levels[to] == 0 or not others:
+        return [levels[to] / levels[here], -math.expm1(-h)]
+    ratios = [log_ratio(levels[here], levels[each]) / h for each in others]
+    if len(ratios) == 1:
+        found = [0.5 * (h if variant == "bh1" else -math.expm1(-h))]
+    else:
+        found = match_moments(ratios, [h * each * math.factorial(k + 1) for k, each in enumerate(phis(2, len(ratios), -h))])
+    shares = [each / ratio for each, ratio in zip(found, ratios, strict=True)]
+    return [levels[to] / levels[here], -math.expm1(-h) - sum(shares), *shares]

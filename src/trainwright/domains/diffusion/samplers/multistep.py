@@ -1,44 +1,33 @@
-"""Integrals of Lagrange polynomials, which multistep methods weigh their past slopes by."""
+"""What multistep methods weigh past values by: so that polynomials through them are integrated exactly."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from functools import cache
-
-import numpy as np
+from collections.abc import Sequence
 
 from trainwright.config.errors import RequestError
 
 
-@cache
-def _gauss(points: int) -> list[tuple[float, float]]:
-    places, weights = np.polynomial.legendre.leggauss(points)
-    return list(zip(places.tolist(), weights.tolist(), strict=True))
+def match_moments(nodes: Sequence[float], moments: Sequence[float]) -> list[float]:
+    """Weights with Σ_j w_j nodes_j^k = moments_k for k = 0 …: those of a quadrature that is exact for polynomials.
 
-
-def lagrange_integrals(
-    nodes: Sequence[float], start: float, end: float, points: int, weight: Callable[[float], float] | None = None
-) -> list[float]:
-    """∫ weight(u) · ℓ_j(u) du from `start` to `end` for every j, ℓ_j the polynomial that is 1 at nodes[j] and 0 at the others.
-
-    By Gauss–Legendre quadrature, which without a weight is exact where 2 · points ≥ the number of nodes.
+    The algorithm of Björck & Pereyra (1970) for Vandermonde systems, which keeps its digits where elimination loses them.
     """
-    half, middle = (end - start) / 2, (end + start) / 2
-    others = [[k for k in range(len(nodes)) if k != j] for j in range(len(nodes))]
-    totals = [0.0] * len(nodes)
-    for place, share in _gauss(points):
-        u = middle + half * place
-        distances = [u - node for node in nodes]
-        here = share if weight is None else share * weight(u)
-        for j, rest in enumerate(others):
-            totals[j] += here * math.prod(distances[k] for k in rest)
-    return [half * totals[j] / math.prod(nodes[j] - nodes[k] for k in rest) for j, rest in enumerate(others)]
+    found, last = list(moments), len(nodes) - 1
+    for k in range(last):
+        for i in range(last, k, -1):
+            found[i] -= nodes[k] * found[i - 1]
+    for k in range(last - 1, -1, -1):
+        for i in range(k + 1, last + 1):
+            found[i] /= nodes[i] - nodes[i - k - 1]
+        for i in range(k, last):
+            found[i] -= found[i + 1]
+    return found
 
 
 def multistep_weights(order: int, t: Sequence[float], i: int) -> list[float]:
     """What Adams–Bashforth of `order` weighs the slopes at t[i], t[i − 1], … by in the step from t[i] to t[i + 1]: Hairer et al., III.1."""
-    return lagrange_integrals([t[i - k] for k in range(order)], t[i], t[i + 1], points=(order + 1) // 2)
+    step = t[i + 1] - t[i]
+    return match_moments([(t[i - j] - t[i]) / step for j in range(order)], [step / (k + 1) for k in range(order)])
 
 
 def linear_multistep_coeff(order: int, t: Sequence[float], i: int, j: int) -> float:
