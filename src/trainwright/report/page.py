@@ -27,7 +27,7 @@ from trainwright.runs.directory import RunDirectory
 COMMON: tuple[Callable[[Material], ReportSection | None], ...] = (
     metrics, training, media, model, tuning, starts, request, environment, configuration,
 )  # fmt: skip
-"""What the files that every run has tell; the blocks of analysis.json stand before `request`."""
+"""What the files that every run has tell; the blocks of analysis.json stand before `model`, or else `request`."""
 MOST_BLOCKS = 400
 # An icon given inline keeps the browser from asking a server for one.
 ICON = "data:image/gif;base64,R0lGODlhAQABAIAAACpvngAAACwAAAAAAQABAAACAkQBADs="
@@ -46,7 +46,7 @@ def render(run: RunDirectory, higher_is_better: Mapping[str, bool], convert: Cal
     given = material.analysis.get("blocks")
     blocks = given if isinstance(given, list) else []
     common = [each for make in COMMON if (each := _section(make, material)) is not None]
-    found = with_blocks(common, blocks[:MOST_BLOCKS], before="request")
+    found = with_blocks(common, blocks[:MOST_BLOCKS], before=("model", "request"))
     drawn = [each.render(sheet) for each in found]
     rest = (
         note(f"{len(blocks) - MOST_BLOCKS} more blocks are in ", tag("code", "analysis.json"), ".") if len(blocks) > MOST_BLOCKS else None
@@ -60,7 +60,7 @@ def render_blocks(heading: str, facts: Sequence[str], blocks: Sequence[Mapping[s
     sheet = Sheet(folder)
     line = [tag("span", quote(each, 200)) for each in facts if each]
     top = tag("header", tag("h1", heading), tag("p", line, class_="facts"), class_="opening")
-    sections = with_blocks([], blocks[:MOST_BLOCKS], before="")
+    sections = with_blocks([], blocks[:MOST_BLOCKS], before=())
     drawn = [each.render(sheet) for each in sections]
     return make_page(f"{heading} · Trainwright", top, sections, drawn, None, tag("footer", f"Trainwright {__version__}"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from traceback import format_exception
 from typing import Any, TypeVar
@@ -71,15 +71,15 @@ def guard(name: str, draw: Callable[[], T]) -> T | Markup:
         return note(f"This part ({name}) cannot be drawn: {type(error).__name__}: {error}.")
 
 
-def with_blocks(sections: list[ReportSection], blocks: Iterable[Any], before: str) -> list[ReportSection]:
-    """The sections with blocks as they were received: under the heading of their name, new ones before the section `before`."""
+def with_blocks(sections: list[ReportSection], blocks: Iterable[Any], before: Collection[str]) -> list[ReportSection]:
+    """The sections with blocks as they were received: under the heading of their name, new ones before the first of the sections `before`."""
     by_heading = {each.heading: each for each in sections}
     found = list(sections)
     for given in blocks:
         block = guard(_name(given), lambda given=given: read(given))  # type: ignore[misc]
         heading = (block.section if isinstance(block, Block) else _text(given, "section"))[:80] or "Analysis"
         if heading not in by_heading:
-            place = next((index for index, each in enumerate(found) if each.anchor == before), len(found))
+            place = next((index for index, each in enumerate(found) if each.anchor in before), len(found))
             by_heading[heading] = ReportSection(_anchor(heading, {each.anchor for each in found}), heading)
             found.insert(place, by_heading[heading])
         section = by_heading[heading]
