@@ -72,7 +72,7 @@ def guard(name: str, draw: Callable[[], T]) -> T | Markup:
 
 
 def with_blocks(sections: list[ReportSection], blocks: Iterable[Any], before: Collection[str]) -> list[ReportSection]:
-    """The sections with blocks as they were received: under the heading of their name, new ones before the first of the sections `before`."""
+    """The sections with blocks as they were received: under their heading, new ones before the first of the sections `before`."""
     by_heading = {each.heading: each for each in sections}
     found = list(sections)
     for given in blocks:
