@@ -41,6 +41,7 @@ ALL = (
     "diffusion_digits",
     "diffusion_gaussians",
     "sampler_orders",
+    "brownian_noise",
     "sampler_overhead",
     "wide",
     "quality",
