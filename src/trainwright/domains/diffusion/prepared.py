@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 
 from trainwright.config.clock import process_seconds
-from trainwright.config.errors import RunError
 from trainwright.data.expressions.selected import SelectedSource
-from trainwright.data.number_source import NumberSource
 from trainwright.data.rows import Rows
 from trainwright.data.source import Source
 from trainwright.domains.diffusion.artifact import Artifact
@@ -26,6 +24,7 @@ from trainwright.domains.diffusion.told import sample_blocks
 from trainwright.domains.diffusion.training import suggest_training
 from trainwright.domains.diffusion.transforms import transforms_of
 from trainwright.domains.diffusion.units import Units
+from trainwright.domains.kept_data import describe_kept, ensure_same_data, keep_data
 from trainwright.domains.prepared import Finished, Prepared
 from trainwright.domains.report import FORMAT, show_code, show_repeat, write_analysis
 from trainwright.domains.row_check import CheckedRows
@@ -115,20 +114,15 @@ class PreparedDiffusion(Prepared):
 
     def refuse_other_data(self, found: RunDirectory) -> None:
         """Raise RunError when the data have another sha256 than when the run was started."""
-        saved = found.read_json("data.json") or {}
-        before, now = saved.get("source", {}).get("fingerprint", {}).get("sha256"), self.data.source.fingerprint().get("sha256")
-        if before is not None and before != now:
-            why = f"sha256 of {self.data.source.name} was {str(before)[:12]}…, is {str(now)[:12]}…"
-            fix = "put the data back as they were, or start a new run"
-            raise RunError("the data have changed since this run was started", where=str(found.path), why=why, fix=fix)
+        ensure_same_data(self.data.source, found)
 
     def record(self, run: RunDirectory) -> None:
         """Write data.json, splits.parquet, the head of the report, and data that were only in memory."""
         import pyarrow.parquet as pq
 
         if self.in_memory:
-            self._keep_data(run)
-        run.write_json("data.json", self.describe())
+            self.config = keep_data(self.data.source, self.config, run)
+        run.write_json("data.json", describe_kept(self.describe(), run) if self.in_memory else self.describe())
         numbers = np.arange(len(self.data.source))
         kept = self.data.source.kept[numbers] if isinstance(self.data.source, SelectedSource) else numbers
         with whole_file(run.splits) as temporary:
@@ -154,18 +148,6 @@ class PreparedDiffusion(Prepared):
             "dropped_rows": [each.summary() for each in data.table.dropped],
             "notes": data.notes,
         }
-
-    def _keep_data(self, run: RunDirectory) -> None:
-        """Write data that were only in memory beside the run, so that it can be continued and repeated."""
-        import pyarrow.parquet as pq
-
-        path, given = run.path / "data.parquet", self.data.source
-        while isinstance(given, SelectedSource | NumberSource):
-            given = given.source
-        with whole_file(path) as temporary:
-            pq.write_table(given.read(), temporary)
-        options = self.config.data.source.model_copy(update={"path": str(path.absolute())})
-        self.config = self.config.model_copy(update={"data": self.config.data.model_copy(update={"source": options})})
 
     def _write_report(self, run: RunDirectory, system: Any = None, more: Sequence[dict[str, Any]] = ()) -> None:
         command = run.command.read_text(encoding="utf-8").strip()

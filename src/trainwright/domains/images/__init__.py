@@ -61,6 +61,6 @@ DOMAIN = Domain(
     synth=SYNTH,
     claims=f"{_HERE}.claims:claims",
     infers=f"{_HERE}.claims:infers",
-    adopts=f"{_HERE}.sources.byte_tables:adopt",
+    adopts=f"{_HERE}.sources.adopting:adopt",
     claimed="pictures (.jpg, .png, .webp, .tif, .gif, .bmp)",
 )

@@ -11,11 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from trainwright.config.errors import ConfigError, RunError
-from trainwright.data.expressions.selected import SelectedSource
-from trainwright.data.number_source import NumberSource
+from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Rows
 from trainwright.data.source import Source
+from trainwright.domains.kept_data import describe_kept, ensure_same_data, keep_data
 from trainwright.domains.prepared import Finished, Prepared
 from trainwright.domains.row_check import CheckedRows
 from trainwright.domains.tables.batch_trial import try_supervised_batches
@@ -106,16 +105,7 @@ class PreparedTable(Prepared):
 
     def refuse_other_data(self, found: RunDirectory) -> None:
         """Raise RunError when the table has another sha256 than when the run was started."""
-        saved = found.read_json("data.json") or {}
-        before = saved.get("source", {}).get("fingerprint", {}).get("sha256")
-        now = self.data.source.fingerprint().get("sha256")
-        if before is not None and before != now:
-            raise RunError(
-                "the data have changed since this run was started",
-                where=str(found.path),
-                why=f"sha256 of {self.data.source.name} was {str(before)[:12]}…, is {str(now)[:12]}…",
-                fix="put the data back as they were, or start a new run",
-            )
+        ensure_same_data(self.data.source, found)
 
     def record(self, run: RunDirectory) -> None:
         """Write data.json, splits.parquet, the head of the report, and data that were only in memory."""
@@ -123,25 +113,13 @@ class PreparedTable(Prepared):
 
         data = self.data
         if self.in_memory:
-            self._keep_data(run)
-        run.write_json("data.json", data.describe())
+            self.config = keep_data(data.source, self.config, run)
+        run.write_json("data.json", describe_kept(data.describe(), run) if self.in_memory else data.describe())
         with whole_file(run.splits) as temporary:
             pq.write_table(data.split.record(data.in_source(np.arange(len(data.source)))), temporary)
         data.split.hashes = None  # recorded now, and of no further use
         run.update(targets=data.targets, source=data.source.name)
         write_table(run, {}, data.targets)
-
-    def _keep_data(self, run: RunDirectory) -> None:
-        """Write data that were only in memory beside the run, so that it can be continued and repeated."""
-        import pyarrow.parquet as pq
-
-        path, given = run.path / "data.parquet", self.data.source
-        while isinstance(given, SelectedSource | NumberSource):
-            given = given.source
-        with whole_file(path) as temporary:
-            pq.write_table(given.read(), temporary)
-        options = self.config.data.source.model_copy(update={"path": str(path.absolute())})
-        self.config = self.config.model_copy(update={"data": self.config.data.model_copy(update={"source": options})})
 
     def finish(self, run: RunDirectory, fitted: FitResult) -> Finished:
         """Measure validation and test rows, compare, explain, and write it all."""

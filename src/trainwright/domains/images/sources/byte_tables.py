@@ -53,7 +53,7 @@ class GivenSet(TableSource):
         _describe(self, files, ["" for _ in files], rows)
 
 
-def adopt(data: Any) -> TableSource | None:
+def adopt_set(data: Any) -> TableSource | None:
     """The rows of a `datasets.Dataset` that has pictures; None for any other object."""
     if type(data).__module__.partition(".")[0] != "datasets" or not hasattr(data, "cache_files"):
         return None
