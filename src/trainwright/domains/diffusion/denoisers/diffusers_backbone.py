@@ -23,14 +23,18 @@ def make_network(options: DiffusersOptions, shape: BackboneShape) -> DiffusersNe
     names = accepted(made_from)
     unknown = [name for name in options.config if name not in names]
     if unknown:
-        raise ConfigError(f"{options.model} has no argument '{unknown[0]}'", where="backbone.config", fix=did_you_mean(unknown[0], names))
+        raise ConfigError(f"{options.model} has no argument '{unknown[0]}'", where="model.config", fix=did_you_mean(unknown[0], names))
     try:
         model = _make(made_from, options, {name: value for name, value in of_shape(shape).items() if name in names} | options.config)
     except RequestError:
         raise
     except FOREIGN as error:
         why = f"{type(error).__name__}: {error}"
-        raise ConfigError(f"diffusers cannot make {options.model} of these arguments", why=why, fix="correct backbone.config") from error
+        raise ConfigError(
+            f"diffusers cannot make {options.model} of these arguments",
+            why=why,
+            fix=f"model.config takes the arguments of diffusers.{options.model}",
+        ) from error
     return DiffusersNetwork(model)
 
 

@@ -98,7 +98,9 @@ def table_of(config: Mapping[str, Any]) -> TableOptions:
         return TableOptions.model_validate({"type": "table", **given})
     except ValueError as error:
         raise ConfigError(
-            "the table of the scheduler cannot be used", why=str(error).splitlines()[-1].strip(), fix="correct its config"
+            "the table of the scheduler cannot be used",
+            why=str(error).splitlines()[-1].strip(),
+            fix="its names and bounds: trainwright list denoiser.discrete",
         ) from error
 
 

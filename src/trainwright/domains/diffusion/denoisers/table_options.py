@@ -43,4 +43,10 @@ def _check_betas(betas: list[float]) -> None:
         raise as_refusal(ConfigError(f"trained_betas has {len(betas)} values", fix="give a variance for every step, at least two"))
     if wrong:
         number, value = wrong[0]
-        raise as_refusal(ConfigError(f"trained_betas[{number}] is {value:g}", why="a variance is between 0 and 1", fix="correct it"))
+        raise as_refusal(
+            ConfigError(
+                f"trained_betas[{number}] is {value:g}",
+                why="a variance is between 0 and 1",
+                fix="give one minus the ratio of two levels of alphas_cumprod",
+            )
+        )
