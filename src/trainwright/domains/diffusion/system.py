@@ -45,6 +45,7 @@ class DiffusionSystem(System):
         network = build("backbone", choose_backbone(options.model, shape), shape=shape)
         weighting = build("loss_weighting", options.weighting)
         self.denoiser = build("denoiser", options.denoiser, network=network, sigma_data=self.sigma_data, weighting=weighting)
+        self.denoiser.check_shape(spec.shape)
         self.density = density_for(options.density, self.denoiser, self.sigma_data, size=max(spec.shape[1:], default=0))
         self.augmentation = augmentation_for(options, spec)
         self.follows_the_run = False

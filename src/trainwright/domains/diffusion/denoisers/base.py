@@ -12,7 +12,7 @@ from trainwright.config.errors import ConfigError, RequestError
 from trainwright.domains.diffusion.coefficients import per_row, widen
 from trainwright.domains.diffusion.weightings.base import ByLevel, Plain, Weighting, as_weighting
 from trainwright.domains.diffusion.weightings.by_sigma import edm_weight
-from trainwright.domains.diffusion.weightings.frequencies import frequency_weighted
+from trainwright.domains.diffusion.weightings.frequencies import check_axes, frequency_weighted
 
 TAKES = ("sigma", "c_noise", "time")
 """What a network may be told of the noise: σ, the ¼·ln σ of EDM, or the time of the wrapper it is in."""
@@ -70,6 +70,11 @@ class BaseDenoiser(nn.Module):
 
     def check_sigmas(self, sigmas: list[float]) -> None:
         """Raises RequestError for levels that the network cannot know; ask once before sampling, with numbers of the host."""
+
+    def check_shape(self, shape: tuple[int, ...]) -> None:
+        """Raises ConfigError where `scales` are asked of samples `shape`, without rows, that have no axes of space or time."""
+        if self.scales != 1:
+            check_axes(shape)
 
     def forward(self, input: Float[Tensor, "b ..."], sigma: Float[Tensor, " b"], **conditions: Any) -> Float[Tensor, "b ..."]:
         """The clean sample that is expected behind each noisy one."""

@@ -54,9 +54,14 @@ def cosine_transform(x: Float[Tensor, "b c *size"]) -> Float[Tensor, "b c *size"
     return x
 
 
+def check_axes(shape: tuple[int, ...]) -> None:
+    """Raises ConfigError for samples, `shape` without rows, that have channels alone."""
+    if len(shape) < 2:
+        why = f"the samples are {shape}, and only pictures and signals have frequencies"
+        raise ConfigError("scales other than 1 have no meaning for vectors", why=why, fix="leave scales at 1")
+
+
 def frequency_weighted(difference: Float[Tensor, "b c *size"], scales: float) -> Float[Tensor, "b c *size"]:
     """Squared amplitudes of the waves of a difference, weighted: as many octaves as `scales` count."""
-    if difference.ndim < 3:
-        why = f"the samples are {tuple(difference.shape[1:])}, and only pictures and signals have frequencies"
-        raise ConfigError("scales other than 1 have no meaning for vectors", why=why, fix="leave scales at 1")
+    check_axes(tuple(difference.shape[1:]))
     return cosine_transform(difference) ** 2 * _weights(tuple(difference.shape[2:]), scales, difference.dtype, difference.device)
