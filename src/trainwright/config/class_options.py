@@ -25,6 +25,12 @@ CONTEXT: dict[str, tuple[str, ...]] = {
     "optimizer": ("params", "parameters", "groups"),
     "schedule": ("extent", "higher_is_better", "optimizer"),
     "tracker": ("folder",),
+    "backbone": ("shape",),
+    "denoiser": ("network", "sigma_data", "weighting"),
+    "noise_density": ("sigma_data", "size"),
+    "loss_weighting": ("sigma", "sigma_data"),
+    "sampler": ("denoiser", "model", "x", "sigmas", "extra_args", "callback", "disable", "noise_sampler"),
+    "sigma_schedule": ("n", "sigma_min", "sigma_max", "table", "device", "dtype"),
 }
 """Kind → parameters that the program fills in, and that are no options."""
 

@@ -7,6 +7,7 @@ from typing import Any
 from trainwright.config.errors import ConfigError
 from trainwright.config.registry import parts
 from trainwright.domains.diffusion.data import Found, PreparedRows
+from trainwright.domains.diffusion.denoisers.base import BaseDenoiser
 from trainwright.domains.diffusion.options import DiffusionOptions
 from trainwright.domains.diffusion.samplers import SamplerPart
 from trainwright.domains.diffusion.units import PICTURES
@@ -19,10 +20,10 @@ ROUNDING = 1e-3
 """By how much pictures may leave −1 to 1: interpolation rounds."""
 
 
-def sampling_ends(options: DiffusionOptions, sigma_data: float) -> tuple[float, float]:
-    """The least and the most noise of sampling."""
-    low, high = options.sigma_min, options.sigma_max
-    return (LOWEST * sigma_data if low == "auto" else low), (HIGHEST * sigma_data if high == "auto" else high)
+def sampling_ends(options: DiffusionOptions, sigma_data: float, denoiser: BaseDenoiser | None = None) -> tuple[float, float]:
+    """The least and the most noise of sampling: by the data, or those of the table of a denoiser that has one."""
+    low, high = getattr(denoiser, "sigma_min", LOWEST * sigma_data), getattr(denoiser, "sigma_max", HIGHEST * sigma_data)
+    return (low if options.sigma_min == "auto" else options.sigma_min), (high if options.sigma_max == "auto" else options.sigma_max)
 
 
 def refuse_unfit(options: DiffusionOptions, data: PreparedRows, found: Found) -> None:

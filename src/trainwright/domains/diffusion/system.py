@@ -21,6 +21,7 @@ from trainwright.domains.diffusion.models.choosing import choose_backbone
 from trainwright.domains.diffusion.models.shape import BackboneShape
 from trainwright.domains.diffusion.options import DiffusionOptions
 from trainwright.domains.diffusion.units import Units
+from trainwright.domains.diffusion.weightings.base import make_weighting
 from trainwright.engine.system import Batch, Loss, StepContext
 from trainwright.systems.base import System
 
@@ -43,9 +44,10 @@ class DiffusionSystem(System):
         self.sigma_data = float(options.sigma_data)
         shape = shape_for(options, spec)
         network = build("backbone", choose_backbone(options.model, shape), shape=shape)
-        weighting = build("loss_weighting", options.weighting)
+        weighting = make_weighting(options.weighting)
         self.denoiser = build("denoiser", options.denoiser, network=network, sigma_data=self.sigma_data, weighting=weighting)
         self.denoiser.check_shape(spec.shape)
+        self.denoiser.check_sigmas(list(self.ends))
         self.density = density_for(options.density, self.denoiser, self.sigma_data, size=max(spec.shape[1:], default=0))
         self.augmentation = augmentation_for(options, spec)
         self.follows_the_run = False
@@ -53,7 +55,7 @@ class DiffusionSystem(System):
     @property
     def ends(self) -> tuple[float, float]:
         """The least and the most noise of sampling."""
-        return sampling_ends(self.config, self.sigma_data)
+        return sampling_ends(self.config, self.sigma_data, self.denoiser)
 
     @property
     def sample_range(self) -> Sequence[float] | None:  # type: ignore[override]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.config.model import PartConfig
+from trainwright.config.registry import build, load
 from trainwright.domains.diffusion.coefficients import widen
 from trainwright.domains.diffusion.weightings import PARTS, find_name
 
@@ -54,6 +58,14 @@ class Own(Weighting):
 
     def relative(self, sigma: Float[Tensor, " b"], sigma_data: float) -> Float[Tensor, " b"]:
         return self.weight(sigma)
+
+
+def make_weighting(options: PartConfig) -> Any:
+    """The weighting of a configuration: a part, or a function of one's own of σ `(b,)` with its options filled in."""
+    made_from = load("loss_weighting", options.type)
+    if inspect.isfunction(made_from) and next(iter(inspect.signature(made_from).parameters), "") == "sigma":
+        return partial(made_from, **options.model_dump(exclude={"type"}))
+    return build("loss_weighting", options)
 
 
 def as_weighting(given: str | ByLevel | Weighting) -> Weighting:
