@@ -96,9 +96,10 @@ class Run:
         Raises RequestError for a model that makes none, as that of a table does, for n below 1, and for options that cannot be.
         """
         from trainwright.api.sample import Asked, sample_of
+        from trainwright.config.part_options import plain_value
         from trainwright.domains.place import find_place
 
-        asked = Asked(n, seed, weights, None, batch_size)
+        asked = Asked(*map(plain_value, (n, seed, weights, None, batch_size)))
         return sample_of(self._opened if weights else lambda: self.predictor, find_place(self.directory), asked, options, callback)
 
     def evaluate(self, data: Any) -> dict[str, dict[str, float]]:

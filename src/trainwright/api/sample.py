@@ -36,6 +36,9 @@ class Asked:
 
     def check(self) -> None:
         """Raises RequestError for numbers that can be none."""
+        for name, value in {"n": self.n, "seed": self.seed, "batch_size": self.batch_size}.items():
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise RequestError(f"{name} is {value!r}", where="sample", why="it is a whole number", fix=f"{name}=4")
         if self.n < 1:
             raise RequestError(f"{self.n} samples cannot be made", where=f"-n {self.n}", fix="ask for 1 or more")
         if self.seed < 0:
@@ -114,6 +117,9 @@ def sample_of(
 ) -> Any:
     """What `run.sample` gives: `asked` with the options `given`, which are checked; raises RequestError."""
     asked.check()
+    if callback is not None and not callable(callback):
+        fix = "callback=lambda told: print(told['i'])"
+        raise RequestError(f"callback is {callback!r}", where="run.sample", why="it is called at each step", fix=fix)
     kind = kind_of(place).sampling_options
     if kind is None:
         return _without_options(open_predictor(), asked, given, callback)

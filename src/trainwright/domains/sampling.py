@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,9 +14,13 @@ from torch import Tensor
 
 from trainwright.parallel.world import World
 
+log = logging.getLogger(__name__)
+
 Watch = Callable[[Mapping[str, Any]], None]
 """Told at each step of a sampler: `x`, `i`, `sigma`, `sigma_hat`, `denoised`, as k-diffusion's callbacks are, and `first`, the number of
 the first sample of the batch."""
+SAYS_EVERY = 10.0
+"""Seconds after which it is said again how far it is."""
 BATCH_SIZE = 64
 """Samples that are made at once unless a number is asked for."""
 
@@ -71,7 +77,13 @@ def draw_all(
 ) -> Drawn:
     """All `n` samples (n, …), in every process of `world`; with `frames` also what each step looked like."""
     batch_size = min(batch_size, sampling.most or batch_size)
-    found = {first: _draw(sampling, first, count, watch, frames) for first, count in pieces_of(n, batch_size, world)}
+    found: dict[int, Drawn] = {}
+    told = time.monotonic()
+    for first, count in pieces_of(n, batch_size, world):
+        found[first] = _draw(sampling, first, count, watch, frames)
+        if (now := time.monotonic()) - told > SAYS_EVERY and (world is None or world.is_main):
+            told = now
+            log.info("%s of %s samples", f"{min(first + count, n):,}", f"{n:,}")
     if world is not None and world.size > 1:
         world.barrier(patient=True)  # one may have more to do than the others
         found = {first: each for part in world.gather(found) for first, each in part.items()}

@@ -181,6 +181,20 @@ def test_grids_of_training_begin_from_one_noise_that_is_their_own(run: tw.Run, m
     assert (media / "step-00000004.png").read_bytes() == (media.parents[2] / "rarer/media/samples/step-00000004.png").read_bytes()
 
 
+def test_calls_that_cannot_be_meant_are_told(run: tw.Run) -> None:
+    calls: list[tuple[dict[str, Any], str]] = [
+        ({"step": 3}, "did you mean 'steps'"),
+        ({"batch_size": 1.5}, "batch_size is 1.5"),
+        ({"callback": 3}, "callback is 3"),
+        ({"class_": [1, 2]}, "class_: a list is not"),
+        ({"init": 5}, "is not a table"),
+        ({"sigmas": [1.0, float("nan"), 0.0]}, "is nan"),
+    ]
+    for given, said in calls:
+        with pytest.raises(RequestError, match=said):
+            run.sample(2, **given)
+
+
 REFUSED: list[tuple[list[str], str]] = [
     (["--class", "12"], "class: there is no class 12\n  why: the model was trained with 0, 1, 2"),
     (["--class", "seven"], "there is no class seven"),
