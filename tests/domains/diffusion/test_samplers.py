@@ -12,6 +12,7 @@ import pytest
 import torch
 from tests.domains.diffusion.exact_denoisers import LEVELS, START, Counted, constant_noise, gaussian
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainwright.config.errors import RequestError
 from trainwright.domains.diffusion.samplers import PARTS, SamplerPart
@@ -277,3 +278,29 @@ def test_weights_match_moments_of_polynomials() -> None:
     weights = match_moments(nodes, [1 / (k + 1) for k in range(5)])
     for k in range(5):
         assert sum(weight * node**k for weight, node in zip(weights, nodes, strict=True)) == pytest.approx(1 / (k + 1), rel=1e-12)
+
+
+class NoSync(TorchDispatchMode):
+    """Raises where a number of a tensor is asked for by Python, which on a GPU waits for all that was begun."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten._local_scalar_dense.default:
+            raise AssertionError("a loop asked for the number of a tensor")
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", [name for name in ORDINARY if name != "dpm_adaptive"])
+def test_no_loop_waits_for_a_gpu(name: str) -> None:
+    """From the first call of the denoiser on; restarts begin several walks, each of which reads its levels from a list."""
+    modes = []
+
+    def denoiser(x: Tensor, sigma: Tensor) -> Tensor:
+        if not modes:
+            modes.append(NoSync())
+            modes[0].__enter__()
+        return gaussian(x, sigma)
+
+    try:
+        sample(name, denoiser, noise_sampler=constant_noise(START))
+    finally:
+        modes[0].__exit__(None, None, None)

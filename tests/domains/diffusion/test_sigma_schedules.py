@@ -161,19 +161,26 @@ def test_schedules_by_name_are_given_what_they_need_of_the_model() -> None:
     table = stable_diffusion_table()
     assert torch.equal(make_sigmas("karras", 5, 0.02, 10), get_sigmas_karras(5, 0.02, 10, **EXACT))
     assert torch.equal(make_sigmas(KarrasOptions(type="karras", rho=3.0), 5, 0.02, 10), get_sigmas_karras(5, 0.02, 10, 3, **EXACT))
-    assert torch.equal(make_sigmas("sgm_uniform", 5, 0.03, 14.6, table=table), get_sigmas_simple(5, table, **EXACT))
+    assert torch.equal(make_sigmas("sgm_uniform", 5, 0.03, 14.615, table=table), get_sigmas_simple(5, table, **EXACT))
     options = UniformOptions(type="uniform", spacing="leading")
     assert torch.equal(make_sigmas(options, 5, 0.03, 14.6, table=table), get_sigmas_uniform(5, table, "leading", **EXACT))
     assert torch.equal(make_sigmas(FlowOptions(type="flow", shift=3.0), 5, 0.02, 80), get_sigmas_flow(5, 80, 3, **EXACT))
     own = AlignYourStepsOptions(type="align_your_steps", levels=[8.0, 4.0, 2.0])
     assert make_sigmas(own, 3, 0.02, 10).tolist() == pytest.approx([8, 4, 2, 0])
     paper = VpOptions(type="vp", beta_d=19.9, beta_min=0.1)
-    assert torch.equal(make_sigmas(paper, 5, 0.02, 80), get_sigmas_vp(5, **EXACT))
+    assert torch.equal(make_sigmas(paper, 5, 0.02, 160), get_sigmas_vp(5, **EXACT))
+    with pytest.raises(ConfigError, match=r"'vp' begins at 152\.167, and the model knows noise up to 80"):
+        make_sigmas(paper, 5, 0.02, 80)
+    assert make_sigmas("align_your_steps", 10, 0.029, 14.6146)[0] == pytest.approx(14.615)  # that of the table, rounded
 
 
 def test_vp_ends_at_the_levels_of_the_model_unless_told_otherwise() -> None:
-    levels = make_sigmas("vp", 9, 0.02, 80)
-    assert levels[[0, -2]].tolist() == pytest.approx([80, 0.02], rel=1e-9)
+    for low, high in ((0.02, 80.0), (0.002, 80.0), (0.003, 120.0)):
+        levels = make_sigmas("vp", 9, low, high)
+        assert levels[[0, -2]].tolist() == pytest.approx([high, low], rel=1e-9)
+        assert bool((levels.diff() < 0).all())
+    with pytest.raises(RequestError, match=r"vp cannot go from 10 down to 0\.5 at the time 0\.001"):
+        make_sigmas("vp", 9, 0.5, 10)
     with pytest.raises(ConfigError, match="one of its rates and not beta_min"):
         make_sigmas(VpOptions(type="vp", beta_d=19.9), 9, 0.02, 80)
 

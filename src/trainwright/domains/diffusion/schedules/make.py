@@ -16,6 +16,8 @@ from trainwright.domains.diffusion.schedules.levels import Device
 from trainwright.domains.diffusion.schedules.ramps import fit_vp
 
 KIND = "sigma_schedule"
+ABOVE = 1e-3
+"""By what share the first level may be above the model's: published levels are rounded."""
 
 
 def make_sigmas(
@@ -31,13 +33,18 @@ def make_sigmas(
     """(n + 1,) levels from at most `sigma_max` down, and a 0, of a schedule by name or options.
 
     `table` are the levels of a model with discrete times, rising. A schedule of one's own is called as `(n, sigma_min, sigma_max, …)`.
-    Raises ConfigError for a schedule that does not fit the model, RequestError for ends that cannot be used.
+    Raises ConfigError for a schedule that does not fit the model or begins above `sigma_max`, RequestError for ends that cannot be used.
     """
     options = options_class(KIND, schedule)(type=canonical_name(KIND, schedule)) if isinstance(schedule, str) else schedule
     name = canonical_name(KIND, options.type)
     given = _of_model(name, n, options, sigma_min, sigma_max, table)
     keywords: dict[str, Any] = {**options.model_dump(exclude={"type"}), **given}
-    return cast(Tensor, load(KIND, name)(n, **keywords, device=device, dtype=dtype))
+    levels = cast(Tensor, load(KIND, name)(n, **keywords, device=device, dtype=dtype))
+    if float(levels[0]) > sigma_max * (1 + ABOVE):
+        why = "it never saw more in training"
+        told = f"schedule '{name}' begins at {float(levels[0]):g}, and the model knows noise up to {sigma_max:g}"
+        raise ConfigError(told, where="sigmas", why=why, fix="levels of a smaller noise, or a schedule that takes the model's: karras")
+    return levels
 
 
 def _of_model(

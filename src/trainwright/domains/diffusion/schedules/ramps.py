@@ -88,15 +88,28 @@ def get_sigmas_vp(
     σ(t) = √(exp(½ beta_d t² + beta_min t) − 1). Raises RequestError where those levels do not fall.
     """
     check_count(n)
-    if not (beta_d >= 0 and beta_min >= 0 and beta_d + beta_min > 0 and 0 < eps_s < 1):
+    if not _rises(beta_d, beta_min, eps_s):
         told = f"beta_d {beta_d!r}, beta_min {beta_min!r}, eps_s {eps_s!r}"
-        raise RequestError(f"no noise levels with {told}", where="vp", why="betas are from 0, not both 0; eps_s is a time between 0 and 1")
+        why = "noise grows with time from eps_s, which is between 0 and 1, to 1"
+        raise RequestError(f"no noise levels with {told}", where="vp", why=why, fix="19.9, 0.1 and 0.001, the paper's")
     times = 1 + ramp(n) * (eps_s - 1)
     return close(torch.sqrt(torch.special.expm1(beta_d * times**2 / 2 + beta_min * times)), device, dtype)
 
 
 def fit_vp(sigma_min: float, sigma_max: float, eps_s: float = 1e-3) -> tuple[float, float]:
-    """`beta_d` and `beta_min` with which the levels of `get_sigmas_vp` end at these: Karras et al. (2022), published code of table 1."""
+    """`beta_d` and `beta_min` with which the levels of `get_sigmas_vp` end at these: Karras et al. (2022), published code of table 1.
+
+    Raises RequestError where there are none: with much noise as early as `eps_s` it could not grow from there.
+    """
     low, high = check_ends(1, sigma_min, sigma_max)
     beta_d = 2 * (math.log1p(low**2) / eps_s - math.log1p(high**2)) / (eps_s - 1)
-    return beta_d, math.log1p(high**2) - beta_d / 2
+    beta_min = math.log1p(high**2) - beta_d / 2
+    if not _rises(beta_d, beta_min, eps_s):
+        told = f"the schedule vp cannot go from {high:g} down to {low:g} at the time {eps_s:g}"
+        raise RequestError(told, where="sigmas", why="noise grows with time", fix="a larger eps_s, or another schedule, such as karras")
+    return beta_d, beta_min
+
+
+def _rises(beta_d: float, beta_min: float, eps_s: float) -> bool:
+    """Whether ½ beta_d t² + beta_min t is above 0 and grows from `eps_s` to 1."""
+    return 0 < eps_s < 1 and min(beta_d + beta_min, beta_d * eps_s + beta_min, beta_d * eps_s / 2 + beta_min) > 0
