@@ -36,7 +36,6 @@ def guided_by(rule: str, denoiser: nn.Module) -> nn.Module:
 WAYS: dict[str, Any] = {
     "edm": lambda: Denoiser(Network()),
     "v": lambda: VDenoiser(Network()),
-    "flow": lambda: FlowDenoiser(Network()),
     "linear": lambda: guided_by("linear", Denoiser(Network())),
     "apg": lambda: guided_by("apg", Denoiser(Network())),
     "zero_star": lambda: guided_by("zero_star", FlowDenoiser(Network())),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from trainwright.config.errors import RequestError
 from trainwright.data.counters import fold, fold_each
+from trainwright.domains.diffusion.noise.brownian import BrownianPath
 from trainwright.domains.diffusion.noise.keyed import normal_by_key, row_keys, uniform_by_key, words_on_cpu, words_on_device
 
 IN_A_ROW = torch.arange(2000)
@@ -123,3 +126,12 @@ def test_nothing_is_drawn_from_generators() -> None:
 def test_words_of_a_cpu_are_those_of_other_devices() -> None:
     keys = torch.cat([IN_A_ROW[:5], torch.tensor([-1, -(2**63), 2**63 - 1]), row_keys(1, "test", rows=range(5))])
     assert words_on_device(keys, 37).tolist() == words_on_cpu(keys.numpy(), 37).tolist()
+
+
+@pytest.mark.parametrize(
+    "keys", [torch.arange(3.0), torch.zeros(2, 2, dtype=torch.int64), [1, 2]], ids=["floats", "two dimensions", "a list"]
+)
+def test_keys_that_are_none_are_told(keys: Any) -> None:
+    for make in (lambda: normal_by_key(keys, (2,)), lambda: uniform_by_key(keys), lambda: BrownianPath(keys, (2,))):
+        with pytest.raises(RequestError, match="keys are"):
+            make()

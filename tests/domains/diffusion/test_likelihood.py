@@ -112,6 +112,7 @@ def test_a_network_is_asked_in_its_own_format_and_in_inference_mode() -> None:
     denoiser = Denoiser(Network(), sigma_data=0.5)
     with torch.inference_mode():
         found, facts = log_likelihood(denoiser, torch.randn(3, 2, 3), 0.01, 10.0)
+    assert log_likelihood(denoiser, torch.randn(0, 2, 3), 0.01, 10.0)[0].shape == (0,)
     assert found.dtype == torch.float32 and found.isfinite().all() and facts["latent"].shape == (3, 2, 3)
     assert all(each.grad is None for each in denoiser.parameters())
 

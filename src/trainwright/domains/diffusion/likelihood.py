@@ -48,7 +48,7 @@ def log_likelihood(
     for levels that are no range, x with NaN, or a denoiser without a gradient.
     """
     check_levels(sigma_min, sigma_max, x)
-    given, size = dict(extra_args or {}), x[:1].numel()
+    given, size = dict(extra_args or {}), math.prod(x.shape[1:])
     probes = (0 if size <= EXACT_UP_TO else PROBES) if probes is None else probes
     with torch.inference_mode(False), torch.enable_grad():
         x = x.detach().clone()
@@ -79,7 +79,8 @@ class Flow:
         if denoised.grad_fn is None:
             raise RequestError("the denoiser has no gradient", why="the likelihood needs one", fix="call it without torch.no_grad inside")
         speed = (x - denoised) / append_dims(sigma, x.ndim)
-        parts = torch.stack([self._along(speed, x, each, last=each is self.vectors[-1]) for each in self.vectors], dim=1)
+        last = len(self.vectors) - 1
+        parts = torch.stack([self._along(speed, x, each, last=number == last) for number, each in enumerate(self.vectors)], dim=1)
         return speed.detach(), parts.sum(1, keepdim=True) if self.exact else parts
 
     def _along(self, speed: Tensor, x: Tensor, vector: Tensor, last: bool) -> Tensor:
@@ -89,7 +90,7 @@ class Flow:
 
 def exact_vectors(x: Tensor) -> Tensor:
     """The unit vectors (n, b, …) of rows of n numbers."""
-    size = x[:1].numel()
+    size = math.prod(x.shape[1:])
     return torch.eye(size, dtype=x.dtype, device=x.device).view(size, 1, *x.shape[1:]).expand(size, *x.shape)
 
 
@@ -98,7 +99,7 @@ def random_signs(x: Tensor, probes: int, seed: int, first: int) -> Tensor:
     if probes < 0:
         raise RequestError(f"{probes} probes", fix="probes=4, or probes=0 for an exact divergence")
     keys = torch.stack([row_keys(seed, "likelihood", each, rows=range(first, first + len(x))) for each in range(probes)])
-    signs = (uniform_by_key(keys.flatten(), (x[:1].numel(),), dtype=torch.float32) < 0.5).to(x) * 2 - 1
+    signs = (uniform_by_key(keys.flatten(), (math.prod(x.shape[1:]),), dtype=torch.float32) < 0.5).to(x) * 2 - 1
     return signs.view(probes, *x.shape)
 
 

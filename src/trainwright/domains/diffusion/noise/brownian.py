@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trainwright.config.errors import RequestError
 from trainwright.data.counters import GAMMA, MASK
-from trainwright.domains.diffusion.noise.keyed import computed_in, normal_rows, row_keys, signed
+from trainwright.domains.diffusion.noise.keyed import check_keys, computed_in, normal_rows, row_keys, signed
 
 TOP = 16
 """Paths reach from 0 up to sigma 2**16."""
@@ -35,6 +35,7 @@ class BrownianPath:
 
     def __init__(self, keys: Tensor, shape: Sequence[int], *, dtype: torch.dtype = torch.float32) -> None:
         """A path at every place of `shape` for each of `keys` (b,) int64, on their device."""
+        check_keys(keys)
         self.keys, self.shape, self.size, self.dtype = keys, tuple(shape), math.prod(shape), computed_in(dtype)
         self.begin()
 
@@ -145,6 +146,7 @@ class BrownianNoise:
                 why=f"it needs 0 <= sigma_min < sigma_max <= {2**TOP:,}",
                 fix="give the lowest and the highest level that the sampler passes",
             )
+        check_keys(keys)
         self.path = BrownianPath(keys.to(device or keys.device), shape, dtype=dtype)
         self.dtype, self.transform = dtype, transform
         self._known: OrderedDict[tuple[float, int], Tensor] = OrderedDict()

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from trainwright.config.errors import RequestError
 from trainwright.data.counters import GAMMA, fold
 
 HALF_BITS = 0xFFFF_FFFF
@@ -61,6 +62,7 @@ def normal_by_key(
 
     By Box and Muller 1958 from 32 bits each: at most 6.7 from 0. Types give the same numbers to rounding, devices too.
     """
+    check_keys(keys)
     size = math.prod(shape)
     numbers = normal_rows(keys if device is None else keys.to(device), size, computed_in(dtype))
     return numbers[:, :size].reshape(len(keys), *shape).to(dtype)
@@ -81,12 +83,20 @@ def uniform_by_key(
 
     A longer row begins with the numbers of a shorter one.
     """
+    check_keys(keys)
     size, made = math.prod(shape), computed_in(dtype)
     bits = 52 if made == torch.float64 else 23  # with the half that is added they fill the mantissa
     numbers = torch.empty(len(keys), size, device=device or keys.device, dtype=made)
     for part, words in word_pieces(keys.to(numbers.device), size):
         numbers[part] = (shifted(words, 64 - bits).to(made) + 0.5) * 2.0**-bits
     return numbers.reshape(len(keys), *shape).to(dtype)
+
+
+def check_keys(keys: Tensor) -> None:
+    """Raises RequestError for anything but a row of int64."""
+    if not isinstance(keys, Tensor) or keys.dtype != torch.int64 or keys.ndim != 1:
+        told = f"{keys.dtype} of {tuple(keys.shape)}" if isinstance(keys, Tensor) else type(keys).__name__
+        raise RequestError(f"keys are {told}", where="keys", fix="int64 (b,): row_keys(seed, purpose, rows=range(b))")
 
 
 def computed_in(dtype: torch.dtype) -> torch.dtype:
