@@ -287,7 +287,7 @@ def test_mistakes_are_told(call: Any, said: str) -> None:
         call()
 
 
-@pytest.mark.parametrize("made", [*CONTINUOUS, SimpleLossDenoiser])
+@pytest.mark.parametrize("made", [SimpleLossDenoiser, FlowDenoiser])
 def test_a_denoiser_is_one_graph(made: type[BaseDenoiser]) -> None:
     denoiser = made(_Net(), 0.5)
     compiled = torch.compile(denoiser, fullgraph=True, backend="eager")

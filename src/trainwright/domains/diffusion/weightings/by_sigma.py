@@ -31,6 +31,9 @@ class Karras(_Plain):
     def relative(self, sigma: Float[Tensor, " b"], sigma_data: float) -> Float[Tensor, " b"]:
         return torch.ones_like(sigma)
 
+    def weigh(self, errors: Float[Tensor, " b"], sigma: Float[Tensor, " b"], sigma_data: float) -> Float[Tensor, " b"]:
+        return errors  # the usual one costs a step nothing
+
 
 class SNR(_Plain):
     """σ_data² / (σ² + σ_data²), which is 1 on the error of the noise."""
