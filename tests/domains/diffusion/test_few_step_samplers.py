@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from tests.domains.diffusion.exact_denoisers import LEVELS, START, constant_noise, gaussian, mixture
 from torch import Tensor
 
@@ -169,6 +171,19 @@ def test_a_configuration_may_name_sampler_and_schedule_together() -> None:
     assert DiffusionOptions(sampler="Euler a").sigmas.type == "karras"
     with pytest.raises(ConfigError, match="two schedules of noise levels, karras and exponential"):
         DiffusionOptions(sampler="DPM++ 2M Karras", sigmas="exponential")
+
+
+@pytest.mark.parametrize("restarts", [{0.1: [9, 1, 2]}, {"0.1": [9, 1, 2.0]}, {0.1: (9, 1, 2.0)}])
+def test_restarts_may_be_written_in_yaml_and_json(restarts: Any) -> None:
+    options = DiffusionOptions(sampler={"type": "restart", "restarts": restarts})
+    assert options.sampler.restarts == {0.1: (9, 1, 2.0)}
+    assert DiffusionOptions.model_validate(json.loads(options.model_dump_json())).sampler == options.sampler
+
+
+@pytest.mark.parametrize("restarts", [{0.1: [9, 1]}, {"low": [9, 1, 2]}, {0.1: [9.5, 1, 2]}, [0.1, 9, 1, 2]])
+def test_what_is_no_restart_is_refused_in_a_configuration(restarts: Any) -> None:
+    with pytest.raises(ValidationError, match="restarts"):
+        DiffusionOptions(sampler={"type": "restart", "restarts": restarts})
 
 
 def test_every_alias_names_a_sampler_and_options_that_it_has() -> None:

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from trainwright.config.model import PartConfig
+
+
+def _as_numbers(restarts: Any) -> Any:
+    """Keys of YAML and JSON as numbers, and lists as what they stand for; what is no restart is left to be refused."""
+    if not isinstance(restarts, dict):
+        return restarts
+    return {_number(low): _entry(entry) for low, entry in restarts.items()}
+
+
+def _number(low: Any) -> Any:
+    try:
+        return float(low)
+    except (TypeError, ValueError):
+        return low
+
+
+def _entry(entry: Any) -> Any:
+    if not isinstance(entry, list | tuple) or len(entry) != 3:
+        return entry
+    return (entry[0], entry[1], float(entry[2]) if isinstance(entry[2], int) else entry[2])
+
+
+Restarts = Annotated[dict[float, tuple[int, int, float]], BeforeValidator(_as_numbers)]
 
 
 class ChurnOptions(PartConfig):
@@ -186,7 +209,7 @@ class RestartOptions(PartConfig):
     """Down with a sampler without noise, then back up with noise and down again."""
 
     type: str = "restart"
-    restarts: dict[float, tuple[int, int, float]] | None = None
+    restarts: Restarts | None = None
     """`{sigma_low: [steps, times, sigma_high]}`; without it `{0.1: [9, 1, 2]}`, and `{}` for none."""
     solver: Literal["euler", "heun", "dpm_2", "lms", "dpmpp_2m", "deis", "unipc"] = "heun"
     """The sampler that goes down."""
