@@ -12,7 +12,18 @@ from typing import Any
 
 TESTS = Path(__file__).parent
 ROOMS = [str(TESTS), *(str(TESTS / name) for name in ("docs", "engine", "faults"))]
-IMPORTED = ["every_module", "fault_kinds", "fault_runs", "killed_run", "player", "standing_server", "pyarrow", "pandas", "yaml"]
+IMPORTED = [
+    "every_module",
+    "fault_kinds",
+    "fault_runs",
+    "killed_run",
+    "player",
+    "standing_server",
+    "shared_server",
+    "pyarrow",
+    "pandas",
+    "yaml",
+]
 _begun: set[int] = set()
 """Process numbers of servers that have imported all this."""
 

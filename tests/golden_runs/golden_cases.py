@@ -31,7 +31,7 @@ class GoldenCase:
     def config(self, folder: Path, workers: int) -> dict[str, Any]:
         """The configuration of a short run that is often saved."""
         trainer = {
-            "max_epochs": 12,
+            "max_epochs": 5,
             "batch_size": 16,
             "checkpoint": {"every": "5 steps", "min_interval": "0 s"},
             "trackers": ["csv"],
