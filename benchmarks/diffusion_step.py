@@ -29,7 +29,7 @@ from trainwright.systems.base import build_system
 CLASSES, DROPPED, SIGMA_DATA = 10, 0.1, 0.5
 CASES = {
     "mlp, 64 numbers, 256 rows": ((1, 8, 8), 256, 4, {"type": "mlp"}),
-    "unet of width 32, 16×16, 64 rows": ((1, 16, 16), 64, 2, {"type": "unet", "width": 32}),
+    "unet of width 32, 16×16, 16 rows": ((1, 16, 16), 16, 2, {"type": "unet", "width": 32}),
 }
 """Shape of a row, rows of a step, steps of a round, network."""
 
