@@ -171,14 +171,13 @@ class Opening:
         keep = max(config.checkpoint.keep_best, config.average_best)
         saving = config.checkpoint.model_copy(update={"keep_best": keep})
         best = BestEvaluations(made.monitor.higher, keep)
-        averaging = config.ema is not None or config.swa is not None
         train, strategy = train.to(device), self.strategy
         whole = system.batch_transforms is not None and not system.batch_transforms.by_row
         dealer = Dealer(strategy.data_rank, strategy.data_size, whole=whole, together=strategy.moves_together)
         feed = Feed(train, config.loader, self.seed, device, interrupts.waits, dealer)
         precision = Precision(config.precision, device)
         measures_norm = config.clip.any or config.recovery.not_finite == "skip"
-        redone = precision.scaler is not None or config.recovery.out_of_memory == "heal" or measures_norm
+        redone = measures_norm or precision.scaler is not None or config.recovery.out_of_memory == "heal"
         return Parts(
             config=config,
             first_plan=made.plan,
@@ -191,7 +190,7 @@ class Opening:
             rates=made.rates(optimizer),
             freezing=made.freezing(),
             gradient_hooks=made.gradient_hooks(),
-            averages=self._averages(made) if averaging else None,
+            averages=None if config.ema is None and config.swa is None else self._averages(made),
             growth=made.growth(),
             spikes=None if config.recovery.loss_spike is None else SpikeWatch(config.recovery.loss_spike),
             train=train,
@@ -201,7 +200,7 @@ class Opening:
             evaluation_batch_size=evaluation_size(config, made.plan, train),
             followers=Followers(system, train),
             sampler=None if config.sampling is None else Sampler(config.sampling),
-            sample_metrics=None if config.sample_metrics is None else SampleMeasurer(config.sample_metrics, self.training_rows),
+            sample_metrics=SampleMeasurer.of(config.sample_metrics, self.training_rows),
             monitor=made.monitor,
             best=best,
             hooks=Hooks([]),

@@ -70,6 +70,11 @@ class SampleMeasurer:
         self.about: dict[str, Any] = {}
         """What the last numbers were measured by, for who reads them."""
 
+    @classmethod
+    def of(cls, options: SampleMetricsOptions | None, training_rows: Callable[[], Rows] | None) -> SampleMeasurer | None:
+        """One where samples are to be measured."""
+        return None if options is None else cls(options, training_rows)
+
     def due(self, session: Session) -> bool:
         """Whether samples are measured at this evaluation: a function of the steps of this one and the last."""
         every, position = self.options.every, session.position
