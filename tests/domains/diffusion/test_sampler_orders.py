@@ -42,7 +42,7 @@ def test_errors_are_those_of_k_diffusion(name: str, options: dict[str, Any], err
 
 @pytest.mark.parametrize("way", ODE, ids=lambda way: way.label)
 def test_error_falls_with_the_order(way: Way) -> None:
-    found = slope(way, 128 if way.order > 2 or way.rest is not None else 64)
+    found = slope(way, 128 if way.order > 2 or way.rest is not None else 32)
     assert found == pytest.approx(way.order, abs=0.2), found
 
 
