@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -127,16 +128,20 @@ def test_every_shipped_configuration_of_a_run_is_valid(path: Path, tmp_path: Pat
     from trainwright.cli.main import main
 
     text = path.read_text()
-    made = make_pictures if path.parent.name == "images" else make_data
+    made = make_pictures if path.parent.name in ("images", "diffusion") else make_data
     given = [f"data.path={made(path.stem, tmp_path)}"] if "path: ???" in text else []
     given += ["columns.image.encoder.weights.source=weights.safetensors"] if "source: ???" in text else []
     assert main(["validate", str(path), *given]) == 0
 
 
 def make_pictures(name: str, folder: Path) -> Path:
-    """A few pictures of two classes, or with masks."""
+    """A few pictures of two classes, or with masks; the files of MNIST."""
     from PIL import Image
 
+    if name == "mnist":
+        (folder / "train-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 2051, 4, 8, 8) + bytes(4 * 64))
+        (folder / "train-labels-idx1-ubyte").write_bytes(struct.pack(">II", 2049, 4) + bytes([0, 1, 0, 1]))
+        return folder
     for number in range(4):
         kinds = ("images", "masks") if name == "segmentation" else (f"class{number % 2}",)
         for kind in kinds:
