@@ -80,6 +80,16 @@ run: {device: cpu}
 """
 
 
+GENERATIVE = [
+    "train",
+    "builtin:digits_images",
+    "system=diffusion",
+    "trainer.max_steps=1",
+    "trainer.sampling=null",
+    "evaluation.report=false",
+]
+
+
 def pairs(count: int = 60) -> tuple[Tensor, Tensor]:
     x = torch.randn(count, 3, generator=torch.Generator().manual_seed(count))
     return x, (x[:, 0] > 0).long()
@@ -104,6 +114,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tw.fit(made("Net"), (x, y), loss="cross_entropy", run_dir="fitted", **options)
         tw.fit(made("Net"), (x, y), loss=made_function("squared"), run_dir="of-a-function", **options)
         tw.fit(made("Two"), {"x": x, "y": y}, run_dir="of-a-system", **options)
+        assert main([*GENERATIVE, "run.dir=generative"]) == 0
     finally:
         os.chdir(before)
     return place
@@ -133,7 +144,8 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def kinds_of_runs() -> dict[str, str]:
-    return {"own": "own run", "plain": "own run", "table": "table", "fitted": "fit run", "of-a-system": "fit run"}
+    given = {"own": "own run", "plain": "own run", "table": "table", "fitted": "fit run", "of-a-system": "fit run"}
+    return {**given, "generative": "generative run"}
 
 
 def test_a_run_is_of_one_kind_and_every_kind_is_tried_here(here: Path) -> None:
