@@ -54,7 +54,13 @@ def trainwright_command(
 
 
 def _run(
-    words: list[str], folder: Path, environment: dict[str, str], printed: list[Path], syncs: bool, imports: bool, largest: int
+    words: list[str],
+    folder: Path,
+    environment: dict[str, str],
+    printed: list[Path],
+    syncs: bool = True,
+    imports: bool = False,
+    largest: int = 0,
 ) -> None:
     """As `python -m trainwright` begins."""
     if not syncs:
