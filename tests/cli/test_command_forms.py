@@ -13,11 +13,14 @@ import torch
 from trainwright.api.fit import fit
 from trainwright.cli.forms import ALL, MEASURING, PERMISSIONS, Form, refuse_unused_settings
 from trainwright.cli.main import COMMANDS, main
+from trainwright.cli.sample import form_of
 from trainwright.cli.settings import holds_data
 from trainwright.config import foreign
-from trainwright.config.domains import every
+from trainwright.config.domains import every, register
 from trainwright.config.errors import RequestError
 
+DECLARE = ("parser", "add_measuring", "form_of")
+"""Functions that say which flags there are, and read none."""
 CLI = Path(__file__).parents[2] / "src" / "trainwright" / "cli"
 VALUES = {"N": "1", "IDS": "none", "X": "0.1"}
 TABLE = "trainer.max_steps=2 evaluation.baselines=[] evaluation.report=false evaluation.importance=false evaluation.intervals=false"
@@ -38,8 +41,26 @@ def flags_of(command):
     return [each for each in parser_of(command)._actions if each.option_strings and each.dest not in ("help", *PERMISSIONS)]
 
 
+def options_of(command):
+    """Names of flags that are options of parts, checked and handed over whole."""
+    options = {"view": [part.config for part in every("views").values()], "sample": [kind.sampling_options for kind in kinds_that_sample()]}
+    return {name for each in options.get(command, []) for name in each.model_fields if name != "type"}
+
+
+def kinds_that_sample():
+    """Kinds of systems whose samples take options."""
+    kinds = [kind for each in register().domains.values() for kind in each.domain.systems.values()]
+    return [each for each in kinds if each.sampling_options is not None]
+
+
+def forms_of(command):
+    """How a command is used, for runs of every kind too."""
+    forms = [*parser_of(command).forms.values()]
+    return forms + [form_of(kind, forms[1]) for kind in kinds_that_sample()] if command == "sample" else forms
+
+
 def names_read(command):
-    """Names of arguments that the command's module, and what it shares with others, reads, as attribute or as text."""
+    """Names of arguments that the command's module, and what it shares with others, reads, as attribute, as text, or one after another."""
     names, seen, todo = set(), set(), [command]
     while todo:
         module = todo.pop()
@@ -48,27 +69,29 @@ def names_read(command):
         shared = [each.module or "" for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)]
         others = ("launch", "ranks", "test", "parser", "words")
         todo += [name for name in others if f"trainwright.cli.{name}" in shared and name not in seen]
-        functions = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name not in ("parser", "add_measuring")]
+        assigned = [(each.targets[0], each.value) for each in tree.body if isinstance(each, ast.Assign)]
+        lists = {name.id: value for name, value in assigned if isinstance(name, ast.Name) and isinstance(value, ast.Tuple)}
+        functions = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name not in DECLARE]
         for node in (inner for each in functions for inner in ast.walk(each)):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "arguments":
                 names.add(node.attr)
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 names.add(node.value)
+            if isinstance(node, ast.comprehension) and isinstance(node.iter, ast.Name) and node.iter.id in lists:
+                names |= set(ast.literal_eval(lists[node.iter.id]))
     return names
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_flag_of_a_command_is_read_by_it(command):
-    unread = {each.dest for each in flags_of(command)} - names_read(command)
-    if command == "view":  # its other flags are options of parts, checked and handed over whole
-        unread -= {name for part in every("views").values() for name in part.config.model_fields}
+    unread = {each.dest for each in flags_of(command)} - names_read(command) - options_of(command)
     assert not unread, f"{command} takes {unread} and does not look at it"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_flag_of_a_command_is_used_by_some_form_and_no_form_names_another(command):
-    forms = parser_of(command).forms
-    used = {name for form in forms.values() for name in form.flags}
+    forms = forms_of(command)
+    used = {name for form in forms for name in form.flags}
     known = {each.dest for each in flags_of(command)}
     assert not forms or used == known
 
