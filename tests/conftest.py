@@ -23,12 +23,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
+import hidden_repository  # noqa: F401
 import trainwright
 from trainwright.config.domains import forget
 from trainwright.config.own_parts import PARTS
-from trainwright.runs import code
 
-ROOT = Path(__file__).resolve().parents[1]
 CHECKED = ["trainwright.nn", "trainwright.systems.readout"]
 
 install_import_hook(CHECKED, "beartype.beartype")
@@ -65,21 +64,6 @@ def syncs_at_once() -> Iterator[None]:
     os.fsync = lambda descriptor: os.fstat(descriptor) and None
     yield
     os.fsync = sync
-
-
-@pytest.fixture(autouse=True, scope="session")
-def nothing_kept_of_this_repository() -> Iterator[None]:
-    """Runs that tests make in this process find no work tree around the tests, whose every file each of them would copy beside it as code
-    of a person's own: 15 MB and a second for each of some thousands. Work trees elsewhere are found as ever.
-    """
-    found = code.git_output
-
-    def elsewhere(folder: Path, *arguments: str, **more: Any) -> str | None:
-        return None if Path(folder).resolve().is_relative_to(ROOT) else found(folder, *arguments, **more)
-
-    code.git_output = elsewhere
-    yield
-    code.git_output = found
 
 
 OURS = ("TRAINWRIGHT_", "OMP_", "CUDA_", "CUBLAS_", "SLURM_", "RANK", "WORLD_SIZE", "LOCAL_RANK", "COLUMNS", "NO_COLOR")

@@ -14,6 +14,7 @@ TESTS = Path(__file__).parent
 ROOMS = [str(TESTS), *(str(TESTS / name) for name in ("docs", "engine", "faults"))]
 IMPORTED = [
     "every_module",
+    "hidden_repository",
     "fault_kinds",
     "fault_runs",
     "killed_run",
