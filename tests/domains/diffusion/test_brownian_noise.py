@@ -7,12 +7,12 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from trainwright.config.errors import RequestError
-from trainwright.domains.diffusion.noise.brownian import BrownianNoise, BrownianPath, BrownianTreeNoiseSampler
+from trainwright.domains.diffusion.noise.brownian import BrownianNoise, BrownianPath, BrownianTreeNoiseSampler, levels_between
 from trainwright.domains.diffusion.noise.keyed import row_keys
 
 KEYS = row_keys(3, "test", rows=range(4000))
@@ -24,13 +24,15 @@ def karras(count: int, lowest: float = 0.002, highest: float = 80.0) -> list[flo
     return [(ends[0] + step / (count - 1) * (ends[1] - ends[0])) ** 7 for step in range(count)]
 
 
+@settings(max_examples=50)
+@example(1.0, 46466.0, 46557.0)  # within one interval of the last usual halving
 @given(TIMES, TIMES, TIMES)
 def test_increments_have_the_covariance_of_brownian_motion(first: float, second: float, third: float) -> None:
     path = BrownianPath(KEYS, (1,), dtype=torch.float64)
     times = sorted((first, second, third))
-    if min(times[1] - times[0], times[2] - times[1]) < times[2] / 512:
-        return  # closer than the path is told to: they have a test of their own
-    values = [torch.zeros(4000, 1, dtype=torch.float64), *(path.at(each) for each in times)]
+    assume(min(times[1] - times[0], times[2] - times[1]) > 2.0**-36 * times[2])
+    levels = max(levels_between(*each) for each in pairwise(times))
+    values = [torch.zeros(4000, 1, dtype=torch.float64), *(path.at(each, levels) for each in times)]
     steps = torch.cat([(later - earlier) for earlier, later in pairwise(values)], dim=1)
     variances = torch.tensor([later - earlier for earlier, later in pairwise([0.0, *times])], dtype=torch.float64)
     covariance = (steps / variances.sqrt()).T @ (steps / variances.sqrt()) / 4000
