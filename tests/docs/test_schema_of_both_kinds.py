@@ -28,6 +28,11 @@ GOOD: list[dict[str, Any]] = [
     {"imports": ["./parts.py"], "system": {"type": "my-system:mixin", "anything": {"type": "sphere"}}, "data": {"type": "scenes", "n": 3}},
     {"system": {"type": "./my_system.py:MySystem", "loss": {"lambda_x": [0, 1.0, 0.1, 5000]}}, "data": "./my_data.py:make"},
     {"parser": "./my_args.py:make", "arguments": ["--n", "3"], "system": "./my_system.py:MySystem"},
+    {"model": GRAPH, "trainer": {"precision": "bf16", "strategy": "ddp", "modes": {"compile": True}, "ema": 0.99}},
+    {"model": GRAPH, "trainer": {"precision": {"type": "bf16"}, "strategy": {"type": "ddp", "hook": "fp16"}}},
+    {"system": "diffusion", "trainer": {"sampling": "500 steps", "sample_metrics": ["fid", {"type": "kid"}]}},
+    {"system": "diffusion", "trainer": {"sampling": {"every": "1 epoch"}, "sample_metrics": "fid,kid"}},
+    {"system": {"type": "diffusion", "weights": "runs/digits", "augment": 0.12}, "data": {"source": "builtin:digits_images"}},
 ]
 BAD: list[dict[str, Any]] = [
     {},
@@ -43,6 +48,8 @@ BAD: list[dict[str, Any]] = [
     {"model": GRAPH, "data": {"source": "titanic.csv", "type": "tensors"}},
     {"model": {"type": "graph", "node": []}},
     {"model": GRAPH, "evaluation": {"intervals": False}},
+    {"model": GRAPH, "trainer": {"precision": "bf17"}},
+    {"model": GRAPH, "trainer": {"strategy": "dpp"}},
 ]
 IN_PIECES: list[dict[str, Any]] = [
     {"base": "own.yaml", "trainer": {"max_steps": 5}},

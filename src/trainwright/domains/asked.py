@@ -41,7 +41,8 @@ def _as_probes(value: Any) -> Any:
     return [{"type": each} if isinstance(each, str) else each for each in given]
 
 
-Probes = Annotated[list[ProbeOptions], BeforeValidator(_as_probes)]
+Probe = Literal["linear", "knn"] | ProbeOptions
+Probes = Annotated[list[ProbeOptions], BeforeValidator(_as_probes, json_schema_input_type=Probe | list[Probe])]
 
 
 class MeasureOptions(NamedTuple):

@@ -46,5 +46,5 @@ def _by_name(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 
-Precision = Annotated[PrecisionOptions, BeforeValidator(_by_name)]
+Precision = Annotated[PrecisionOptions, BeforeValidator(_by_name, json_schema_input_type=Kind | PrecisionOptions)]
 """A name, or a mapping with `type`."""

@@ -99,7 +99,8 @@ def _by_names(value: Any) -> Any:
     return {"metrics": value} if isinstance(value, list) else value
 
 
-SampleMetrics = Annotated[SampleMetricsOptions, BeforeValidator(_by_names)]
+Form = str | list[choice("metric")] | SampleMetricsOptions  # type: ignore[misc, valid-type]
+SampleMetrics = Annotated[SampleMetricsOptions, BeforeValidator(_by_names, json_schema_input_type=Form)]
 """Names (`fid,kid`, `[fid, kid]`), or a mapping."""
 
 

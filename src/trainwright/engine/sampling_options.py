@@ -28,5 +28,5 @@ def _by_length(value: Any) -> Any:
     return {"every": value} if isinstance(value, str | int) and not isinstance(value, bool) else value
 
 
-Sampling = Annotated[SamplingOptions, BeforeValidator(_by_length)]
+Sampling = Annotated[SamplingOptions, BeforeValidator(_by_length, json_schema_input_type=Duration | SamplingOptions)]
 """A length (`500 steps`), or a mapping."""

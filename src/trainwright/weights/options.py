@@ -56,5 +56,5 @@ def starting_weights(value: Any) -> WeightsOptions:
     return value if isinstance(value, WeightsOptions) else WeightsOptions.model_validate(_by_source(value))
 
 
-StartingWeights = Annotated[WeightsOptions, BeforeValidator(_by_source)]
+StartingWeights = Annotated[WeightsOptions, BeforeValidator(_by_source, json_schema_input_type=str | WeightsOptions)]
 """A source, or a mapping with `source`."""

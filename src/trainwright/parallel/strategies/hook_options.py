@@ -30,5 +30,5 @@ def _by_name(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 
-Hooks = Annotated[HookOptions, BeforeValidator(_by_name)]
+Hooks = Annotated[HookOptions, BeforeValidator(_by_name, json_schema_input_type=str | HookOptions)]
 """A name or path, or a mapping with `type`."""

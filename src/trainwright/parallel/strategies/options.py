@@ -103,5 +103,5 @@ def _by_name(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 
-Strategies = Annotated[StrategyOptions, BeforeValidator(_by_name)]
+Strategies = Annotated[StrategyOptions, BeforeValidator(_by_name, json_schema_input_type=Kind | StrategyOptions)]
 """A name, or a mapping with `type`."""

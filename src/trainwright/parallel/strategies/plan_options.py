@@ -28,5 +28,5 @@ def _by_name(value: Any) -> Any:
     return {"style": value} if isinstance(value, str) else value
 
 
-Layer = Annotated[LayerStyle, BeforeValidator(_by_name)]
+Layer = Annotated[LayerStyle, BeforeValidator(_by_name, json_schema_input_type=Style | LayerStyle)]
 """A style, or a mapping with `style`."""
