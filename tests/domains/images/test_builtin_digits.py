@@ -36,7 +36,11 @@ def test_nothing_is_written_for_them(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("content", "said"), [(b"no gzip", "cannot be read"), (gzip.compress(b"1,2\n"), "64 pixels and a digit")])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"no gzip", "cannot be read"), (gzip.compress(b"1,2\n"), "64 pixels and a digit")],
+    ids=["no gzip", "two numbers"],
+)
 def test_another_file_of_that_name_is_told_of(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "digits.csv.gz").write_bytes(content)
     with pytest.raises(Unreadable, match=said):
