@@ -92,6 +92,7 @@ from trainwright.domains.diffusion.samplers.heun import sample_heun as sample_he
 from trainwright.domains.diffusion.samplers.lms import sample_lms as sample_lms
 from trainwright.domains.diffusion.samplers.multistep import linear_multistep_coeff as linear_multistep_coeff
 from trainwright.domains.diffusion.samplers.restart import sample_restart as sample_restart
+from trainwright.domains.diffusion.samplers.steps import default_noise_sampler as default_noise_sampler
 from trainwright.domains.diffusion.samplers.steps import get_ancestral_step as get_ancestral_step
 from trainwright.domains.diffusion.samplers.steps import to_d as to_d
 from trainwright.domains.diffusion.samplers.unipc import sample_unipc as sample_unipc

@@ -118,8 +118,8 @@ def parser() -> ConfiguredParser:
     made = ConfiguredParser(
         "sample",
         "Make new things with a run's model: pictures, sounds and texts go each to a file of a new folder, arrays to one; or all to one "
-        "file, by the ending of its name. Equal seeds make equal samples, of diffusion whatever the batch and the number of processes. A "
-        "table's model makes none: it answers rows, see `predict`.",
+        "file, by the ending of its name. Equal seeds make equal samples, of diffusion whatever the batch and the number of processes, to "
+        "rounding. A table's model makes none: it answers rows, see `predict`.",
         "RUN [-n N] [-o FOLDER|FILE] [--seed S] [--weights WHICH] [--OPTION VALUE …] [key=value …]",
         [
             "trainwright sample runs/digits",

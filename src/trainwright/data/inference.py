@@ -58,6 +58,8 @@ class Inferred:
     type: str
     why: str
     warnings: list[str] = field(default_factory=list)
+    varies: bool = True
+    """Whether it has two values or more, missing ones counted as one."""
 
 
 def infer(profiles: Sequence[ColumnProfile], targets: Sequence[str], given: Mapping[str, str] | None = None) -> list[Inferred]:
@@ -86,6 +88,7 @@ def infer(profiles: Sequence[ColumnProfile], targets: Sequence[str], given: Mapp
             found.append(_target(profile))
         else:
             found.append(_input(profile))
+        found[-1].varies = varies(profile)
         if profile.numbers:
             found[-1].why += f": {profile.numbers}"
         if profile.offer and found[-1].type != "number":
@@ -94,6 +97,11 @@ def infer(profiles: Sequence[ColumnProfile], targets: Sequence[str], given: Mapp
             found[-1].why += f", from {profile.spellings} spellings"
         found[-1].warnings += _spelling_warnings(profile, found[-1].type)
     return _with_an_input(found, targets)
+
+
+def varies(profile: ColumnProfile) -> bool:
+    """Whether a column has two values or more, missing ones counted as one; of lists it is not looked at."""
+    return bool(profile.present) and (profile.unique != 1 or bool(profile.missing) or pa.types.is_list(profile.type))
 
 
 def join_spellings(profile: ColumnProfile, join: Sequence[str]) -> ColumnProfile:
@@ -163,9 +171,9 @@ def _plain(profile: ColumnProfile) -> Found:
         return "ignore", "all values are missing", []
     if profile.all_integer and is_index_name(profile.name):  # also where parts of a file count anew, so that numbers come twice
         return "ignore", ROW_INDEX, ["looks like the row index of a frame, left out; give it a type to use it"]
+    if not varies(profile):
+        return "ignore", f"constant: {profile.examples[0]}", []
     if profile.unique == 1 and not pa.types.is_list(kind):
-        if not profile.missing:
-            return "ignore", f"constant: {profile.examples[0]}", []
         return "category", f"one value ({profile.examples[0]}) or missing", []
     if pa.types.is_boolean(kind):
         return "binary", "true or false", []

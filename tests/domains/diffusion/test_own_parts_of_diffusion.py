@@ -26,6 +26,11 @@ class Net(nn.Module):
         return self.out(self.into(torch.cat([x, c_noise[:, None]], 1)).relu())
 
 
+class Untold(Net):
+    def forward(self, x, c_noise):
+        return super().forward(x, c_noise)
+
+
 def straight(denoiser, x, sigmas, extra_args=None, callback=None, disable=None, *, stretch: float = 1.0, noise_sampler=None):
     for sigma, after in zip(sigmas[:-1], sigmas[1:]):
         d = (x - denoiser(x, sigma.expand(len(x)), **(extra_args or {}))) / sigma
@@ -97,8 +102,13 @@ def test_every_kind_of_part_may_be_of_ones_own(folder: Path, capsys: pytest.Capt
         (["system.density={type: log_uniform, min_value: 3, max_value: 1}"], "min_value 3 is not below max_value 1"),
         (["system.denoiser={type: diffusers, scheduler: nowhere}"], "the scheduler 'nowhere' cannot be read"),
         (["system.weighting=soft_min_srn"], "did you mean 'soft_min_snr'"),
+        (
+            ["system.model=mine.py:Untold", "system.of=x", "system.condition=y"],
+            "Untold cannot be called with (x, sigma, mapping_cond=…) why: got an unexpected keyword argument 'mapping_cond' fix: let it be",
+        ),
+        (["system.sigma_min=5", "system.sigma_max=1"], "larger to the smaller fix: sigma_min=1 sigma_max=5"),
     ],
-    ids=["ends", "density", "scales", "variance", "augment", "side", "range", "scheduler", "name"],
+    ids=["ends", "density", "scales", "variance", "augment", "side", "range", "scheduler", "name", "untold", "swapped"],
 )
 def test_what_cannot_go_together_is_refused_before_anything_is_written(
     folder: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str

@@ -37,6 +37,7 @@ K_DIFFUSION = [
     "get_sigmas_vp",
     "get_ancestral_step",
     "to_d",
+    "default_noise_sampler",
     "linear_multistep_coeff",
     "PIDStepSizeController",
     "BrownianTreeNoiseSampler",

@@ -125,6 +125,42 @@ def test_samples_keep_their_dtype_and_sigma_is_exact_enough(name: str, dtype: to
     assert set(seen) == {torch.float32}
 
 
+CHURN, ANCESTRAL = ("s_churn", "s_tmin", "s_tmax", "s_noise"), ("eta", "s_noise", "noise_sampler")
+CONTROL = ("order", "rtol", "atol", "h_init", "pcoeff", "icoeff", "dcoeff", "accept_safety", *ANCESTRAL, "return_info")
+OF_K_DIFFUSION = {
+    "euler": CHURN,
+    "heun": CHURN,
+    "dpm_2": CHURN,
+    "lms": ("order",),
+    "dpm_fast": ANCESTRAL,
+    "dpm_adaptive": CONTROL,
+    "euler_ancestral": ANCESTRAL,
+    "dpm_2_ancestral": ANCESTRAL,
+    "dpmpp_2s_ancestral": ANCESTRAL,
+    "dpmpp_sde": (*ANCESTRAL, "r"),
+    "dpmpp_2m": (),
+    "dpmpp_2m_sde": (*ANCESTRAL, "solver_type"),
+    "dpmpp_3m_sde": ANCESTRAL,
+}
+"""Options after `disable` in the order of k-diffusion (sampling.py at 4601bf0)."""
+
+
+@pytest.mark.parametrize("name", OF_K_DIFFUSION)
+def test_options_go_by_place_as_in_k_diffusion(name: str) -> None:
+    parameters = list(inspect.signature(PARTS[name].load()).parameters.values())
+    found = [each.name for each in parameters[6:] if each.kind is each.POSITIONAL_OR_KEYWORD]
+    assert tuple(found[: len(OF_K_DIFFUSION[name])]) == OF_K_DIFFUSION[name]
+
+
+def test_an_option_by_place_is_the_one_by_name() -> None:
+    noise = constant_noise(START)
+    by_place = sample("dpmpp_2m_sde", gaussian, START, LEVELS, None, None, True, 0.5, 1.0, noise, "heun")
+    assert torch.equal(by_place, sample("dpmpp_2m_sde", gaussian, eta=0.5, noise_sampler=noise, solver_type="heun"))
+    for name, more in (("dpm_fast", (10, None, None, True, 1.0)), ("dpm_adaptive", (None, None, True, 3, 0.05))):
+        with pytest.raises(RequestError, match=r"was given one number, 0\.02, as sigmas"):
+            sample(name, gaussian, START, 0.02, 80.0, *more)
+
+
 def test_x_is_left_as_it_was() -> None:
     for name in ORDINARY:
         x = START.clone()

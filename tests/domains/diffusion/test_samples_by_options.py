@@ -40,12 +40,12 @@ def drawn(path: Path) -> dict[str, np.ndarray]:
 
 
 def test_flags_draw_what_keywords_draw_and_are_told(run: tw.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    flags = ["--sampler", "euler", "--steps", "3", "--class", "3", "--guidance", "2.5", "--seed", "1"]
+    flags = ["--sampler", "euler", "--steps", "3", "--class", "3", "--guidance", "2.5", "--guidance-interval", "1,5", "--seed", "1"]
     assert main(["sample", "runs/digits", "-n", "5", *flags, "-o", str(tmp_path / "x.npz")]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "5 pictures; euler, karras sigmas, 3 steps, 3 calls of the denoiser, guidance 2.5, class 3, seed 1" in said
+    assert "5 pictures; euler, karras sigmas, 3 steps, 3 calls of the denoiser, guidance 2.5, guided 1 of 3 steps, class 3, seed 1" in said
     found = drawn(tmp_path / "x.npz")
-    made = run.sample(5, seed=1, sampler="euler", steps=3, class_=3, guidance=2.5)
+    made = run.sample(5, seed=1, sampler="euler", steps=3, class_=3, guidance=2.5, guidance_interval=[1, 5])
     assert np.array_equal(found["samples"], made.numpy()) and list(found["labels"]) == ["3"] * 5
     assert made.shape == (5, 1, 8, 8) and made.min() >= -1 and made.max() <= 1
 
@@ -81,7 +81,7 @@ def test_guidance_in_its_other_forms(run: tw.Run) -> None:
     told: dict[str, Any] = {"steps": 3, "class_": 4, "seed": 2}
     plain, strong = run.sample(2, **told), run.sample(2, guidance=40, **told)
     apart = (strong - plain).abs().max()
-    outside = run.sample(2, guidance=40, guidance_interval=[1e4, 1e5], **told)
+    outside = run.sample(2, guidance=40, guidance_interval=[10, 100], **told)  # between two of the levels
     assert torch.allclose(outside, plain, atol=1e-5), "no level of this sampling is in the interval"
     forms: list[dict[str, Any]] = [
         {"guidance_rule": "apg"},
@@ -188,7 +188,10 @@ def test_calls_that_cannot_be_meant_are_told(run: tw.Run) -> None:
         ({"callback": 3}, "callback is 3"),
         ({"class_": [1, 2]}, "class_: a list is not"),
         ({"init": 5}, "is not a table"),
-        ({"sigmas": [1.0, float("nan"), 0.0]}, "is nan"),
+        ({"sigmas": [1.0, float("nan"), 0.0]}, r"is nan(\n.*)+fix: numbers that fall"),
+        ({"sigmas": []}, "there is no level of noise"),
+        ({"init": torch.full((1, 8, 8), 255.0)}, r"init goes from 255 to 255, and pictures from -1 to 1(\n.*)+fix: init / 127.5 - 1"),
+        ({"init": np.full((1, 8, 8), np.nan)}, "init: 64 of 64 values are NaN or infinite"),
     ]
     for given, said in calls:
         with pytest.raises(RequestError, match=said):
@@ -204,6 +207,8 @@ REFUSED: list[tuple[list[str], str]] = [
     (["--unconditional", "--guidance", "2"], "nothing is told that could guide"),
     (["--guidance-interval", "1,5"], "guidance-interval says how it is guided, and guidance is not given"),
     (["--guidance", "2", "--guidance-interval", "5,1"], "guidance for sigma from 5 to 1"),
+    (["--guidance", "2", "--guidance-interval", "500,1000"], "guidance for sigma from 500 to 1000 would guide nothing"),
+    (["--guidance", "2", "--guidance-interval", "500,1000", "--sigmas", "[0, 0]"], "fix: numbers that fall to a last 0"),
     (["--guidance", "2", "--guidance-interval", "5"], "--guidance-interval: 1 item, but it takes at least 2"),
     (["--guidance", "2", "--guidance-rule", "abg"], "did you mean 'apg'?"),
     (["--guidance", "2", "--weaker", "runs/nowhere"], "nowhere"),

@@ -48,6 +48,7 @@ def read_asked(options: SampleOptions, artifact: Artifact, n: int) -> Asked:
     classes = find_classes(options, artifact, n)
     told = read_condition(artifact, options.condition, classes) if not options.unconditional else Told()
     guidance = find_guidance(options, artifact, told)
+    ensure_guided_somewhere(guidance, levels)
     names = system.layout.classes
     labels = [names[int(told.classes[k % len(told.classes)])] for k in range(n)] if told.classes is not None else []
     anew = mask is not None and "strength" not in options.model_fields_set
@@ -124,6 +125,19 @@ def find_guidance(options: SampleOptions, artifact: Artifact, told: Told) -> Gui
     here = torch.device("cpu")
     found.round(system.denoiser, system.conditions.none(1, here), here)  # what cannot be is told by what it is made of
     return found
+
+
+def ensure_guided_somewhere(guidance: Guidance, levels: Tensor) -> None:
+    """Raise RequestError for an interval of guidance beside all levels of noise that are gone through."""
+    walked = levels[levels > 0]
+    if guidance.interval is None or not guidance.guides or not len(walked):
+        return
+    low, high = guidance.interval
+    first, last = float(walked.max()), float(walked.min())
+    if low >= first or high < last:
+        what = f"guidance for sigma from {low:g} to {high:g} would guide nothing"
+        why = f"the levels of noise go from {first:.4g} to {last:.4g}"
+        raise RequestError(what, where="guidance-interval", why=why, fix="ends between these, or leave it out for all levels")
 
 
 def ensure_guidable(guidance: float, system: Any, told: Told) -> None:

@@ -126,7 +126,9 @@ def ensure_makeable(options: FeatureConfig, found: Inferred, where: str) -> None
     """Raise DataError for a column of words, dates or classes, and for one that is left alone."""
     if options.type in VALUES or is_lazy(options):
         return
-    fix = f"name another; or say what it is: columns.{found.name}.type=number; a class is told: system.condition=[{found.name}]"
+    fix = "name another"
+    if found.varies:
+        fix += f"; or say what it is: columns.{found.name}.type=number; a class is told: system.condition=[{found.name}]"
     what = f"column '{found.name}' cannot be made: it is of type {options.type}"
     raise DataError(what, where=where, why=said_plainly(found), fix=fix)
 
@@ -134,7 +136,7 @@ def ensure_makeable(options: FeatureConfig, found: Inferred, where: str) -> None
 def ensure_tellable(options: FeatureConfig, found: Inferred, where: str) -> None:
     """Raise DataError for a column that says nothing of which one is made, as one whose values are all alike."""
     if options.type == "ignore":
-        fix = f"leave it out of system.condition; or say what it is: columns.{found.name}.type=category"
+        fix = "leave it out of system.condition" + (f"; or say what it is: columns.{found.name}.type=category" if found.varies else "")
         raise DataError(f"column '{found.name}' cannot be told", where=where, why=said_plainly(found), fix=fix)
 
 

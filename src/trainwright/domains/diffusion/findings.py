@@ -40,7 +40,7 @@ def ensure_varied(options: DiffusionOptions, data: PreparedRows, found: Found) -
     """Raise ConfigError for data that are all alike."""
     if found.deviation > 0:
         return
-    why = f"its values are all {found.low:.4g} in {found.rows:,} rows"
+    why = f"all its values are alike in {found.rows:,} rows"
     raise ConfigError(f"'{data.parts.made[0]}' does not vary", where="system.of", why=why, fix="name another column")
 
 

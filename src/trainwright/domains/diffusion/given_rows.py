@@ -14,6 +14,7 @@ from trainwright.config.errors import DataError, RequestError, did_you_mean
 from trainwright.domains.diffusion.artifact import Artifact
 from trainwright.domains.diffusion.drawing import Told
 from trainwright.domains.diffusion.editing.inpainting import checked_mask
+from trainwright.domains.diffusion.findings import ROUNDING
 from trainwright.domains.diffusion.layout import Layout, find_layout, is_placed, piece_of
 from trainwright.domains.diffusion.transforms import transforms_of
 from trainwright.domains.forms import as_rows, is_record
@@ -41,7 +42,9 @@ def read_init(artifact: Artifact, given: Any) -> Tensor:
     if found.shape != layout.shape:
         shapes = ["×".join(map(str, each)) for each in (found.shape, layout.shape)]
         raise DataError(f"it is {shapes[0]}, and what is made {shapes[1]}", where=f"init {given}", fix=f"give one of {shapes[1]}")
-    return found.read(batch)
+    values = found.read(batch)
+    ensure_finite(values, f"init {given}")
+    return values
 
 
 def _of_array(artifact: Artifact, values: Tensor) -> Tensor:
@@ -51,7 +54,27 @@ def _of_array(artifact: Artifact, values: Tensor) -> Tensor:
     if tuple(several.shape[1:]) != shape:
         shown = "×".join(map(str, values.shape))
         raise DataError(f"init is {shown}, and what is made {'×'.join(map(str, shape))}", where="init", fix="give samples as they are made")
+    ensure_finite(several, "init")
+    ensure_range(several, artifact.system.units.range)
     return artifact.system.units.encode(several)
+
+
+def ensure_finite(values: Tensor, where: str) -> None:
+    """Raise DataError for values that are no numbers."""
+    if not bool(values.isfinite().all()):
+        bad = int((~values.isfinite()).sum())
+        what = f"{bad:,} of {values.numel():,} values are NaN or infinite"
+        raise DataError(what, where=where, why="every step would be made of them", fix="correct them")
+
+
+def ensure_range(values: Tensor, stated: tuple[float, float] | None) -> None:
+    """Raise DataError for an array beyond black and white, where what is made has them."""
+    low, high = float(values.min()), float(values.max())
+    if stated is None or (low >= stated[0] - ROUNDING and high <= stated[1] + ROUNDING):
+        return
+    what = f"init goes from {low:.4g} to {high:.4g}, and pictures from {stated[0]:g} to {stated[1]:g}"
+    fix = "init / 127.5 - 1" if low >= 0 and high <= 255 else f"scale it to {stated[0]:g} to {stated[1]:g}"
+    raise DataError(what, where="init", why="black and white are the ends", fix=fix)
 
 
 def read_mask(artifact: Artifact, given: Any) -> Tensor:

@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from trainwright.config.choice import choice
-from trainwright.config.model import PartConfig
+from trainwright.config.errors import ConfigError
+from trainwright.config.model import PartConfig, as_refusal
 from trainwright.domains.diffusion.augment.options import Augment
 from trainwright.domains.diffusion.samplers import spread_joined
 from trainwright.systems.config import as_list
@@ -78,5 +79,6 @@ class DiffusionOptions(PartConfig):
     def _levels_rise(self) -> Self:
         low, high = self.sigma_min, self.sigma_max
         if isinstance(low, float) and isinstance(high, float) and low >= high:
-            raise ValueError(f"sigma_min is {low:g} and sigma_max {high:g}; sampling goes from the larger to the smaller")
+            what, why = f"sigma_min is {low:g} and sigma_max {high:g}", "sampling goes from the larger to the smaller"
+            raise as_refusal(ConfigError(what, why=why, fix=f"sigma_min={high:g} sigma_max={low:g}" if low > high else "leave one out"))
         return self

@@ -32,7 +32,8 @@ def _as_schedule(value: Any) -> Any:
         return choose("sigma_schedule", value)
     wrong = next((each for each in value if isinstance(each, bool) or not isinstance(each, int | float)), None)
     if wrong is not None or len(value) < 2:
-        what = f"{wrong!r} is no level of noise" if wrong is not None else "one level of noise makes no step"
+        few = "one level of noise makes no step" if value else "there is no level of noise"
+        what = few if wrong is None else f"{wrong!r} is no level of noise"
         raise as_refusal(ConfigError(what, fix="give two levels or more, falling, the last of them 0: [80, 10, 1, 0]"))
     return [float(each) for each in value]
 

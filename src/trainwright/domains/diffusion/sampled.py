@@ -52,6 +52,10 @@ class DiffusionSampling(Sampling):
         found["calls"] = calls[0] if len(calls) == 1 else f"{calls[0]}–{calls[-1]}" if calls else 0
         if drawing.guidance.guides:
             found["guidance"] = drawing.guidance.scale
+            if drawing.guidance.interval is not None and self.most is None:
+                low, high = drawing.guidance.interval
+                begun = drawing.sigmas[:-1]
+                found["guided"] = f"{int(((begun > low) & (begun <= high)).sum())} of {len(begun)} steps"
         names = list(dict.fromkeys(self.asked.labels))
         if len(names) == 1:
             found["class"] = names[0]

@@ -12,7 +12,7 @@ from trainwright.config.errors import ConfigError
 from trainwright.config.registry import build
 from trainwright.domains.diffusion.augment.karras import KarrasAugmentation
 from trainwright.domains.diffusion.conditions import Conditions, Given
-from trainwright.domains.diffusion.denoisers.making import density_for
+from trainwright.domains.diffusion.denoisers.making import density_for, ensure_takes
 from trainwright.domains.diffusion.drawing import Drawing, draw, usual_drawing
 from trainwright.domains.diffusion.draws import RowDraws
 from trainwright.domains.diffusion.findings import sampling_ends
@@ -44,6 +44,8 @@ class DiffusionSystem(System):
         self.sigma_data = float(options.sigma_data)
         shape = shape_for(options, spec)
         network = build("backbone", choose_backbone(options.model, shape), shape=shape)
+        told = self.conditions.none(1, torch.device("cpu"))
+        ensure_takes(network, [*told, *(["aug_cond"] if shape.augment else [])])
         weighting = make_weighting(options.weighting)
         self.denoiser = build("denoiser", options.denoiser, network=network, sigma_data=self.sigma_data, weighting=weighting)
         self.denoiser.check_shape(spec.shape)

@@ -5,6 +5,9 @@ A network of a configuration is told σ unless it says otherwise by an attribute
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -72,6 +75,21 @@ def check_density(denoiser: BaseDenoiser, density: Density) -> None:
             why=f"its levels are from {denoiser.sigma_min:.6g} to {denoiser.sigma_max:.6g}",
             fix="leave density at auto, or choose log_uniform between these ends",
         )
+
+
+def ensure_takes(network: nn.Module, conditions: Sequence[str]) -> None:
+    """Raise ConfigError for a network that cannot be called with a sample, its level of noise and these conditions by name."""
+    try:
+        signature = inspect.signature(network.forward)
+    except (TypeError, ValueError):  # one in C without a signature
+        return
+    try:
+        signature.bind("x", "sigma", **dict.fromkeys(conditions))
+    except TypeError as error:
+        called = ", ".join(["x", "sigma", *(f"{name}=…" for name in conditions)])
+        fix = "let it be forward(self, x, sigma, **conditions)" + (", or train without: system.condition=[]" if conditions else "")
+        what = f"the network {type(network).__name__} cannot be called with ({called})"
+        raise ConfigError(what, where="system.model", why=str(error), fix=fix) from error
 
 
 def takes_of(network: nn.Module) -> str:

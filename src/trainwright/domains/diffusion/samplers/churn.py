@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from trainwright.domains.diffusion.samplers.steps import NoiseSampler, Steps, add_noise, iid_noise
+from trainwright.domains.diffusion.samplers.steps import NoiseSampler, Steps, add_noise, default_noise_sampler
 
 
 @dataclass(frozen=True)
@@ -28,4 +28,4 @@ class Churn:
             return x, sigma
         sigma_hat = sigma * (1 + min(self.s_churn / len(self.steps), math.sqrt(2) - 1))
         deviation = self.s_noise * math.sqrt(sigma_hat**2 - sigma**2)
-        return add_noise(x, self.noise_sampler or iid_noise(x), sigma, sigma_hat, deviation), sigma_hat
+        return add_noise(x, self.noise_sampler or default_noise_sampler(x), sigma, sigma_hat, deviation), sigma_hat

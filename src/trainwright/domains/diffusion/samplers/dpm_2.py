@@ -19,7 +19,6 @@ def sample_dpm_2(
     extra_args: ExtraArgs = None,
     callback: Callback | None = None,
     disable: bool | None = None,
-    *,
     s_churn: float = 0.0,
     s_tmin: float = 0.0,
     s_tmax: float | None = None,

@@ -15,9 +15,9 @@ from trainwright.domains.diffusion.samplers.steps import (
     Sigmas,
     Steps,
     add_noise,
+    default_noise_sampler,
     euler_step,
     get_ancestral_step,
-    iid_noise,
     to_d,
 )
 
@@ -30,14 +30,13 @@ def sample_dpm_2_ancestral(
     extra_args: ExtraArgs = None,
     callback: Callback | None = None,
     disable: bool | None = None,
-    *,
     eta: float = 1.0,
     s_noise: float = 1.0,
     noise_sampler: NoiseSampler | None = None,
 ) -> Tensor:
     """`dpm_2` steps (Lu et al., 2022) below the next level, then noise up to it, as in k-diffusion: 2N − 1 calls for N steps into 0."""
     steps = Steps("dpm_2_ancestral", denoiser, x, sigmas, extra_args, callback)
-    noise = noise_sampler or iid_noise(x)
+    noise = noise_sampler or default_noise_sampler(x)
     for i, sigma, sigma_next in steps:
         denoised = steps.denoise(x, sigma)
         steps.tell(x, i, sigma, sigma, denoised)

@@ -19,7 +19,7 @@ from trainwright.domains.diffusion.samplers.steps import (
     Sigmas,
     Steps,
     add_noise,
-    iid_noise,
+    default_noise_sampler,
 )
 
 
@@ -31,7 +31,6 @@ def sample_dpm_adaptive(
     extra_args: ExtraArgs = None,
     callback: Callback | None = None,
     disable: bool | None = None,
-    *,
     order: int = 3,
     rtol: float = 0.05,
     atol: float = 0.0078,
@@ -51,9 +50,9 @@ def sample_dpm_adaptive(
     latter. One error of the whole batch decides, so a sample depends on its batch. With `return_info` also a dict of steps, nfe,
     n_accept, n_reject. Raises RequestError for tolerances that are not above 0 and for another order.
     """
-    _check(order, rtol, atol, h_init)
     steps = Steps("dpm_adaptive", denoiser, x, sigmas, extra_args, callback)
-    noise = noise_sampler or iid_noise(x)
+    _check(order, rtol, atol, h_init)
+    noise = noise_sampler or default_noise_sampler(x)
     control = PIDStepSizeController(h_init, pcoeff, icoeff, dcoeff, 1.5 if eta else order, accept_safety)
     info = {"steps": 0, "nfe": 0, "n_accept": 0, "n_reject": 0}
     x_low_last = x
@@ -105,7 +104,8 @@ def _error(low: Tensor, high: Tensor, low_last: Tensor, rtol: float, atol: float
     allowed = torch.maximum(low.abs(), low_last.abs()).mul_(rtol).clamp_(min=atol)
     error = float(torch.linalg.vector_norm((low - high).div_(allowed))) / math.sqrt(max(low.numel(), 1))
     if not math.isfinite(error):
-        raise RequestError(f"the error of a step is {error}", where="dpm_adaptive", why="the denoiser gave numbers that are not finite")
+        why, fix = "the denoiser gave numbers that are not finite", "look at what it gives of x at sigmas[0], or run it in float32"
+        raise RequestError(f"the error of a step is {error}", where="dpm_adaptive", why=why, fix=fix)
     return error
 
 

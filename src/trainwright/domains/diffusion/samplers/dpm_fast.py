@@ -17,7 +17,7 @@ from trainwright.domains.diffusion.samplers.steps import (
     Sigmas,
     Steps,
     add_noise,
-    iid_noise,
+    default_noise_sampler,
 )
 
 
@@ -29,18 +29,17 @@ def sample_dpm_fast(
     extra_args: ExtraArgs = None,
     callback: Callback | None = None,
     disable: bool | None = None,
-    *,
-    n: int | None = None,
     eta: float = 0.0,
     s_noise: float = 1.0,
     noise_sampler: NoiseSampler | None = None,
+    n: int | None = None,
 ) -> Tensor:
     """Lu et al. (2022, DPM-Solver), algorithm of section 3.4: `n` calls (len(sigmas) − 1 by default), steps of one length in ln σ.
 
     Of `sigmas` the first and the last above 0 count, and x ends at the latter. Raises RequestError for `n` below 1.
     """
     steps = Steps("dpm_fast", denoiser, x, sigmas, extra_args, callback)
-    noise = noise_sampler or iid_noise(x)
+    noise = noise_sampler or default_noise_sampler(x)
     start, end = ends_of(steps)
     orders = step_orders(len(steps) if n is None else n)
     for i, order in enumerate(orders):

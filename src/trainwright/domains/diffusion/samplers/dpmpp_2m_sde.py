@@ -31,11 +31,10 @@ def sample_dpmpp_2m_sde(
     extra_args: ExtraArgs = None,
     callback: Callback | None = None,
     disable: bool | None = None,
-    *,
     eta: float = 1.0,
     s_noise: float = 1.0,
-    solver_type: Literal["midpoint", "heun"] = "midpoint",
     noise_sampler: NoiseSampler | None = None,
+    solver_type: Literal["midpoint", "heun"] = "midpoint",
 ) -> Tensor:
     """SDE-DPM-Solver++(2M), Lu et al. (2022, DPM-Solver++), appendix on SDEs: N calls; `eta` 0 with `midpoint` is `dpmpp_2m`.
 

@@ -15,9 +15,9 @@ from trainwright.domains.diffusion.samplers.steps import (
     Sigmas,
     Steps,
     add_noise,
+    default_noise_sampler,
     euler_step,
     get_ancestral_step,
-    iid_noise,
 )
 
 
@@ -29,7 +29,6 @@ def sample_dpmpp_2s_ancestral(
     extra_args: ExtraArgs = None,
     callback: Callback | None = None,
     disable: bool | None = None,
-    *,
     eta: float = 1.0,
     s_noise: float = 1.0,
     noise_sampler: NoiseSampler | None = None,
@@ -39,7 +38,7 @@ def sample_dpmpp_2s_ancestral(
     `eta` 0 is DPM-Solver++(2S) itself, of order 2.
     """
     steps = Steps("dpmpp_2s_ancestral", denoiser, x, sigmas, extra_args, callback)
-    noise = noise_sampler or iid_noise(x)
+    noise = noise_sampler or default_noise_sampler(x)
     for i, sigma, sigma_next in steps:
         denoised = steps.denoise(x, sigma)
         steps.tell(x, i, sigma, sigma, denoised)

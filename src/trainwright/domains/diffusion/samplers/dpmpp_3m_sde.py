@@ -30,11 +30,10 @@ def sample_dpmpp_3m_sde(
     extra_args: ExtraArgs = None,
     callback: Callback | None = None,
     disable: bool | None = None,
-    *,
     eta: float = 1.0,
     s_noise: float = 1.0,
-    corrected: bool = False,
     noise_sampler: NoiseSampler | None = None,
+    corrected: bool = False,
 ) -> Tensor:
     """SDE-DPM-Solver++(3M), Lu et al. (2022, DPM-Solver++), as k-diffusion and diffusers compute it, N calls: order 2.
 

@@ -30,11 +30,10 @@ def sample_dpmpp_sde(
     extra_args: ExtraArgs = None,
     callback: Callback | None = None,
     disable: bool | None = None,
-    *,
     eta: float = 1.0,
     s_noise: float = 1.0,
-    r: float = 0.5,
     noise_sampler: NoiseSampler | None = None,
+    r: float = 0.5,
 ) -> Tensor:
     """DPM-Solver++ (stochastic) of two stages, as in k-diffusion: 2N − 1 calls for N steps into 0, which is Euler's.
 

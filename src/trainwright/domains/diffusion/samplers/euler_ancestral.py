@@ -13,9 +13,9 @@ from trainwright.domains.diffusion.samplers.steps import (
     Sigmas,
     Steps,
     add_noise,
+    default_noise_sampler,
     euler_step,
     get_ancestral_step,
-    iid_noise,
 )
 
 
@@ -27,7 +27,6 @@ def sample_euler_ancestral(
     extra_args: ExtraArgs = None,
     callback: Callback | None = None,
     disable: bool | None = None,
-    *,
     eta: float = 1.0,
     s_noise: float = 1.0,
     noise_sampler: NoiseSampler | None = None,
@@ -37,7 +36,7 @@ def sample_euler_ancestral(
     `eta` 0 is `euler`; in between it is Song et al. (2020, DDIM), equation 16.
     """
     steps = Steps("euler_ancestral", denoiser, x, sigmas, extra_args, callback)
-    noise = noise_sampler or iid_noise(x)
+    noise = noise_sampler or default_noise_sampler(x)
     for i, sigma, sigma_next in steps:
         denoised = steps.denoise(x, sigma)
         steps.tell(x, i, sigma, sigma, denoised)

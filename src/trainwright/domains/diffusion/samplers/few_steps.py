@@ -17,8 +17,8 @@ from trainwright.domains.diffusion.samplers.steps import (
     Sigmas,
     Steps,
     add_noise,
+    default_noise_sampler,
     euler_step,
-    iid_noise,
     seek,
 )
 
@@ -42,7 +42,7 @@ def sample_lcm(
     """
     check_distilled(denoiser, "lcm")
     steps = Steps("lcm", denoiser, x, sigmas, extra_args, callback)
-    noise = noise_sampler or iid_noise(x)
+    noise = noise_sampler or default_noise_sampler(x)
     for i, sigma, sigma_next in steps:
         denoised = steps.denoise(x, sigma)
         steps.tell(x, i, sigma, sigma, denoised)
@@ -75,7 +75,7 @@ def sample_tcd(
             f"gamma is {gamma!r}", where="tcd", why="it is the share of noise that is drawn afresh", fix="0 to 1; 0.3 is the paper's"
         )
     steps = Steps("tcd", denoiser, x, sigmas, extra_args, callback)
-    noise = noise_sampler or iid_noise(x)
+    noise = noise_sampler or default_noise_sampler(x)
     downs = _levels_down(denoiser, steps.levels, gamma)
     for i, sigma, sigma_next in steps:
         denoised = steps.denoise(x, sigma)

@@ -32,7 +32,7 @@ def read_levels(sigmas: Tensor | Sequence[float], sampler: str) -> list[float]:
         last = i == len(levels) - 1
         if not math.isfinite(sigma) or sigma < 0 or (sigma == 0 and not last):
             why = "noise levels are above 0 and finite; only the last may be 0"
-            raise RequestError(f"sigmas[{i}] is {sigma:g}", where=sampler, why=why)
+            raise RequestError(f"sigmas[{i}] is {sigma:g}", where=sampler, why=why, fix="numbers that fall to a last 0: [80, 10, 1, 0]")
         if i and sigma >= levels[i - 1]:
             said = "repeats" if sigma == levels[i - 1] else "is above"
             why = "noise levels fall from step to step" + (", and a repeated one is a step of no length" if said == "repeats" else "")

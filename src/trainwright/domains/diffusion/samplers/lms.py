@@ -17,7 +17,6 @@ def sample_lms(
     extra_args: ExtraArgs = None,
     callback: Callback | None = None,
     disable: bool | None = None,
-    *,
     order: int = 4,
     noise_sampler: NoiseSampler | None = None,
 ) -> Tensor:

@@ -25,7 +25,7 @@ from trainwright.domains.diffusion.samplers.steps import (
     Sigmas,
     Steps,
     add_noise,
-    iid_noise,
+    default_noise_sampler,
 )
 from trainwright.domains.diffusion.samplers.unipc import sample_unipc
 from trainwright.domains.diffusion.schedules.ramps import get_sigmas_karras
@@ -78,7 +78,7 @@ def sample_restart(
         why = "restart sampling takes a sampler without noise of its own down each part of the way"
         raise RequestError(f"'{solver}' cannot be the solver of restarts", where="restart", why=why, fix=did_you_mean(solver, SOLVERS))
     steps = Steps("restart", denoiser, x, sigmas, extra_args, callback)
-    noise, told = noise_sampler or iid_noise(x), None if callback is None else _Counted(callback)
+    noise, told = noise_sampler or default_noise_sampler(x), None if callback is None else _Counted(callback)
 
     def down(x: Tensor, levels: Sequence[float]) -> Tensor:
         return SOLVERS[solver](denoiser, x, levels, extra_args, told) if len(levels) > 1 else x

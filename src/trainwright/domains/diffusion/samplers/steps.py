@@ -115,7 +115,7 @@ def get_ancestral_step(sigma_from: float, sigma_to: float, eta: float = 1.0) -> 
     return math.sqrt(max(sigma_to**2 - sigma_up**2, 0.0)), sigma_up
 
 
-def iid_noise(x: Tensor) -> NoiseSampler:
+def default_noise_sampler(x: Tensor) -> NoiseSampler:
     """Fresh normal numbers like `x` for every step, from torch's generator."""
     return lambda sigma, sigma_next: torch.randn_like(x)
 

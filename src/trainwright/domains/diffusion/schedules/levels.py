@@ -24,7 +24,8 @@ def check_ends(n: int, sigma_min: float, sigma_max: float) -> tuple[float, float
     low, high = float(sigma_min), float(sigma_max)
     asked = f"noise levels from {high:g} down to {low:g} were asked for"
     if not 0 < low < math.inf or not 0 < high < math.inf:
-        raise RequestError(asked, where="sigma_min, sigma_max", why="both are above 0 and finite; the 0 at the end is added")
+        why = "both are above 0 and finite; the 0 at the end is added"
+        raise RequestError(asked, where="sigma_min, sigma_max", why=why, fix="sigma_min=0.002, sigma_max=80, as of EDM")
     if low >= high:
         fix = f"sigma_min={high:g}, sigma_max={low:g}" if low > high else "a sigma_max above sigma_min"
         raise RequestError(asked, where="sigma_min, sigma_max", why="sigma_min is below sigma_max", fix=fix)

@@ -92,11 +92,14 @@ def _check_falling(table: tuple[float, ...]) -> None:
         )
     for place, (one, other) in enumerate(itertools.pairwise(table)):
         if one <= other:
-            raise RequestError(f"level {place + 1} is {other:g} after {one:g}", where=f"levels[{place + 1}]", why="levels fall")
+            raise RequestError(
+                f"level {place + 1} is {other:g} after {one:g}", where=f"levels[{place + 1}]", why="levels fall", fix="leave it out"
+            )
 
 
 def _check_rising(table: Tensor) -> None:
     if not len(table) or not bool((table > 0).all()) or not bool(table.isfinite().all()):
-        raise RequestError("the table of noise levels has some that are not above 0 and finite", where="table")
+        what = "the table of noise levels has some that are not above 0 and finite"
+        raise RequestError(what, where="table", fix="a level for each time, rising: sigmas_of(alphas_cumprod)")
     if len(table) > 1 and not bool((table.diff() > 0).all()):
         raise RequestError("the table of noise levels does not rise", where="table", why="time 0 has the least noise", fix="table.flip(0)")
