@@ -287,14 +287,6 @@ def test_mistakes_are_told(call: Any, said: str) -> None:
         call()
 
 
-@pytest.mark.parametrize("made", [SimpleLossDenoiser, FlowDenoiser])
-def test_a_denoiser_is_one_graph(made: type[BaseDenoiser]) -> None:
-    denoiser = made(_Net(), 0.5)
-    compiled = torch.compile(denoiser, fullgraph=True, backend="eager")
-    x, sigma = torch.randn(2, 3), torch.tensor([0.3, 2.0])
-    torch.testing.assert_close(compiled(x, sigma), denoiser(x, sigma))
-
-
 class _Net(nn.Module):
     def __init__(self) -> None:
         super().__init__()

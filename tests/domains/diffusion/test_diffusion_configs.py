@@ -14,7 +14,8 @@ import trainwright as tw
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "diffusion"
 UNET = {"model": {"type": "unet", "width": 4, "multipliers": [1, 1], "depth": 1, "heads": 1, "condition_width": 8}, "steps": 2}
-SHORT = {"max_steps": 2, "batch_size": 4, "precision": "fp32", "sampling": {"every": "2 steps", "n": 2}, "checkpoint": "weights"}
+SHORT = {"max_steps": 2, "batch_size": 4, "evaluation_batch_size": 512, "precision": "fp32", "checkpoint": "weights"}
+SHORT |= {"sampling": {"every": "2 steps", "n": 2}}
 RANDOM = np.random.default_rng(0)
 
 

@@ -97,3 +97,10 @@ def test_demos_begin_from_the_same_noise(table: Path, tmp_path: Path) -> None:
     trained(table, tmp_path / "run", optimizer={"type": "sgd", "learning_rate": 1e-30})
     first, second = (np.load(each) for each in sorted((tmp_path / "run/media/samples").iterdir()))
     assert np.array_equal(first, second) and first.shape == (4, 2)
+
+
+def test_a_demo_does_not_follow_from_those_before_it(table: Path, usual: tw.Run, tmp_path: Path) -> None:
+    trained(table, tmp_path / "rarer", sampling={"every": "6 steps", "n": 4})
+    (only,) = (tmp_path / "rarer/media/samples").iterdir()
+    assert only.name.startswith("step-00000006")
+    assert np.array_equal(np.load(only), np.load(usual.path / "media/samples" / only.name))

@@ -28,7 +28,7 @@ def test_a_report_shows_samples_beside_held_out_rows(tmp_path: Path) -> None:
     config = {
         "system": {"type": "diffusion", "model": {"type": "mlp", "width": 16}, "steps": 3},
         "data": {"source": "builtin:digits_images"},
-        "trainer": {"max_steps": 3, "batch_size": 32, "sampling": None},
+        "trainer": {"max_steps": 3, "batch_size": 32, "evaluation_batch_size": 512, "sampling": None},
         "run": {"dir": "run"},
     }
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(config))
