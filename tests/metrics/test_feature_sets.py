@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from trainwright.cli.metrics_table import describe_metrics
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.metrics.asked import named_metrics
 from trainwright.metrics.feature_sets import FeatureMetric, number_keys
@@ -203,6 +204,13 @@ def test_what_makes_features_is_told_with_n_and_floor(caplog: pytest.LogCaptureF
     with caplog.at_level(logging.INFO):
         numbers(FID(features="pixels"), normal(60, 4, 1), normal(50, 4, 2))
     assert "n 60 made, 50 real; features: pixels (raw values), 4 numbers" in caplog.text and "floor" in caplog.text
+
+
+def test_a_deviation_that_there_is_not_is_no_number(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        found = numbers(KID(features="pixels"), normal(60, 4, 1), normal(50, 4, 2))
+    assert math.isnan(found["kid.sd"]) and "nan" not in caplog.text and "undefined" not in caplog.text
+    assert "undefined" in describe_metrics({"metrics": {"": found}}) and "nan" not in describe_metrics({"metrics": {"": found}})
 
 
 def test_fewer_rows_than_features_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,11 +26,15 @@ def describe_metrics(result: Mapping[str, Any]) -> str:
         target, _, metric = name.rpartition(".")
         low, high = bounds.get(target, {}).get(metric, (None, None))
         between = [] if not bounds else ["" if low is None else f"{low:.4g} … {high:.4g}"]
-        rows.append((target, metric, f"{value:.6g}", *between))
+        rows.append((target, metric, _shown(value), *between))
     names = ("target", "metric", "value", *([f"{100 * _level(result):g}% interval"] if bounds else []))
-    rows += [(f"{target}, {probe}", metric, f"{value:.6g}", *([""] if bounds else [])) for probe, target, metric, value in _probes(result)]
+    rows += [(f"{target}, {probe}", metric, _shown(value), *([""] if bounds else [])) for probe, target, metric, value in _probes(result)]
     blocks = [*plain, *([""] if plain else []), table(names, rows, right=(2,)), *([""] if notes else []), *notes]
     return "\n".join([*blocks, *_importance(result.get("importance", {}))])
+
+
+def _shown(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{value:.6g}"
 
 
 def _probes(result: Mapping[str, Any]) -> Iterator[tuple[str, str, str, float]]:

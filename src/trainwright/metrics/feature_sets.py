@@ -126,10 +126,11 @@ class FeatureMetric(Metric):
             )
             return dict.fromkeys(self.names(), math.nan) | {f"{self.name}.n": float(made), f"{self.name}.n_real": float(real)}
         found = {**self.measure(), "n": float(made), "n_real": float(real)}
-        shown = ", ".join(f"{name} {value:.6g}".strip() for name, value in found.items() if name not in ("n", "n_real"))
+        absent = {name for name, value in found.items() if math.isnan(value) and name in self.may_be_nan}
+        shown = ", ".join(f"{name} {value:.6g}".strip() for name, value in found.items() if name not in {"n", "n_real", *absent})
         level, by = logging.INFO if self.loud else logging.DEBUG, f"{self.extractor.name}, {self.width} numbers"
         log.log(level, "%s: %s; n %d made, %d real; features: %s", self.name, shown, made, real, by)
-        if undefined := [name or self.name for name, value in found.items() if math.isnan(value) and name not in self.may_be_nan]:
+        if undefined := [name or self.name for name, value in found.items() if math.isnan(value) and name not in absent]:
             log.warning("%s: undefined for so few rows: %s", self.name, ", ".join(undefined))
         return {f"{self.name}.{name}" if name else self.name: value for name, value in found.items()}
 

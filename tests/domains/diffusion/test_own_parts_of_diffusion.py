@@ -31,6 +31,17 @@ class Untold(Net):
         return super().forward(x, c_noise)
 
 
+class Wide(Net):
+    def forward(self, x, c_noise, **conditions):
+        found = super().forward(x, c_noise)
+        return torch.cat([found, found], 1)
+
+
+class Narrow(Net):
+    def forward(self, x, c_noise, **conditions):
+        return super().forward(x[:, :1], c_noise)
+
+
 def straight(denoiser, x, sigmas, extra_args=None, callback=None, disable=None, *, stretch: float = 1.0, noise_sampler=None):
     for sigma, after in zip(sigmas[:-1], sigmas[1:]):
         d = (x - denoiser(x, sigma.expand(len(x)), **(extra_args or {}))) / sigma
@@ -106,9 +117,14 @@ def test_every_kind_of_part_may_be_of_ones_own(folder: Path, capsys: pytest.Capt
             ["system.model=mine.py:Untold", "system.of=x", "system.condition=y"],
             "Untold cannot be called with (x, sigma, mapping_cond=…) why: got an unexpected keyword argument 'mapping_cond' fix: let it be",
         ),
+        (
+            ["system.model=mine.py:Wide"],
+            "system.model: the network gave the shape (2, 4) for samples (2, 2) fix: let it give a tensor like",
+        ),
+        (["system.model=mine.py:Narrow"], "the network Narrow fails on samples of the shape (2, 2) why: RuntimeError: mat1 and mat2"),
         (["system.sigma_min=5", "system.sigma_max=1"], "larger to the smaller fix: sigma_min=1 sigma_max=5"),
     ],
-    ids=["ends", "density", "scales", "variance", "augment", "side", "range", "scheduler", "name", "untold", "swapped"],
+    ids=["ends", "density", "scales", "variance", "augment", "side", "range", "scheduler", "name", "untold", "wide", "narrow", "swapped"],
 )
 def test_what_cannot_go_together_is_refused_before_anything_is_written(
     folder: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str

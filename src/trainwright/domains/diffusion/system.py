@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -12,11 +13,12 @@ from trainwright.config.errors import ConfigError
 from trainwright.config.registry import build
 from trainwright.domains.diffusion.augment.karras import KarrasAugmentation
 from trainwright.domains.diffusion.conditions import Conditions, Given
-from trainwright.domains.diffusion.denoisers.making import density_for, ensure_takes
+from trainwright.domains.diffusion.denoisers.making import density_for, ensure_takes, try_network
 from trainwright.domains.diffusion.drawing import Drawing, draw, usual_drawing
 from trainwright.domains.diffusion.draws import RowDraws
 from trainwright.domains.diffusion.findings import sampling_ends
 from trainwright.domains.diffusion.layout import Layout
+from trainwright.domains.diffusion.models import PARTS as BACKBONES
 from trainwright.domains.diffusion.models.choosing import choose_backbone
 from trainwright.domains.diffusion.models.shape import BackboneShape
 from trainwright.domains.diffusion.options import DiffusionOptions
@@ -44,14 +46,16 @@ class DiffusionSystem(System):
         self.sigma_data = float(options.sigma_data)
         shape = shape_for(options, spec)
         network = build("backbone", choose_backbone(options.model, shape), shape=shape)
-        told = self.conditions.none(1, torch.device("cpu"))
-        ensure_takes(network, [*told, *(["aug_cond"] if shape.augment else [])])
+        told = self.conditions.none(2, torch.device("cpu")) | ({"aug_cond": torch.zeros(2, shape.augment)} if shape.augment else {})
+        ensure_takes(network, list(told))
         weighting = make_weighting(options.weighting)
         self.denoiser = build("denoiser", options.denoiser, network=network, sigma_data=self.sigma_data, weighting=weighting)
         self.denoiser.check_shape(spec.shape)
         self.denoiser.check_sigmas(list(self.ends))
         self.density = density_for(options.density, self.denoiser, self.sigma_data, size=max(spec.shape[1:], default=0))
         self.augmentation = augmentation_for(options, spec)
+        if options.model.type not in BACKBONES and not any(each.is_meta for each in network.parameters()):
+            try_network(self.denoiser, spec.shape, math.sqrt(math.prod(self.ends)), told)
         self.follows_the_run = False
 
     @property

@@ -151,5 +151,5 @@ def check_like(output: object, x: Tensor) -> None:
     if isinstance(output, Tensor) and output.shape == x.shape:
         return
     gave = f"the shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
-    fix = "let it give a tensor like x; for twice the channels see learned_sigmas, for a variance DenoiserWithVariance"
+    fix = "let it give a tensor like x; twice the channels are of system.denoiser={type: discrete, learned_sigmas: true}, OpenAIDenoiser"
     raise RequestError(f"the network gave {gave} for samples {tuple(x.shape)}", fix=fix)

@@ -6,13 +6,14 @@ A network of a configuration is told σ unless it says otherwise by an attribute
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from trainwright.config.errors import ConfigError
+from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.config.model import PartConfig
+from trainwright.config.own_code import at_own_line, describe_failure
 from trainwright.config.registry import build
 from trainwright.domains.diffusion.denoisers.base import BaseDenoiser
 from trainwright.domains.diffusion.denoisers.continuous import EpsilonDenoiser, FlowDenoiser, VDenoiser, X0Denoiser
@@ -90,6 +91,26 @@ def ensure_takes(network: nn.Module, conditions: Sequence[str]) -> None:
         fix = "let it be forward(self, x, sigma, **conditions)" + (", or train without: system.condition=[]" if conditions else "")
         what = f"the network {type(network).__name__} cannot be called with ({called})"
         raise ConfigError(what, where="system.model", why=str(error), fix=fix) from error
+
+
+def try_network(denoiser: BaseDenoiser, shape: tuple[int, ...], sigma: float, conditions: Mapping[str, Tensor]) -> None:
+    """Call a network of one's own once, for two samples `shape` and conditions of as many rows.
+
+    Raises RequestError or ConfigError where it fails, or gives another shape.
+    """
+    x = torch.zeros(2, *shape)
+    denoiser.eval()
+    try:
+        with torch.no_grad():
+            denoiser.loss(x, x, x.new_full((2,), sigma), **conditions)
+    except RequestError as error:
+        error.where = error.where or "system.model"
+        raise
+    except FOREIGN as error:
+        what = f"the network {type(denoiser.inner_model).__name__} fails on samples of the shape {tuple(x.shape)}"
+        raise ConfigError(what, where="system.model", why=describe_failure(error), fix=at_own_line(error)) from error
+    finally:
+        denoiser.train()
 
 
 def takes_of(network: nn.Module) -> str:
