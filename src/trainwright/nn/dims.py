@@ -13,6 +13,6 @@ def append_dims(x: Tensor, target_dims: int) -> Tensor:
     missing = target_dims - x.ndim
     if missing < 0:
         raise ValueError(f"input has {x.ndim} dims but target_dims is {target_dims}, which is less")
-    expanded = x[(..., *(None,) * missing)]
-    # On Apple's GPUs, indexing with None may give infinite values: https://github.com/pytorch/pytorch/issues/84364
+    expanded = x.reshape(x.shape + (1,) * missing)
+    # On Apple's GPUs, such a view may give infinite values: https://github.com/pytorch/pytorch/issues/84364
     return expanded.detach().clone() if expanded.device.type == "mps" else expanded

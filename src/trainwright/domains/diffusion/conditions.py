@@ -28,8 +28,7 @@ class Conditions:
         """Classes (int64, b), numbers (b, k) and arrays (b, c, …) as arguments; numbers get one more, which says that they are told."""
         found: Given = {}
         if classes is not None:
-            null = torch.full_like(classes, len(self.layout.classes))
-            found["class_cond"] = classes if dropped is None else torch.where(dropped, null, classes)
+            found["class_cond"] = classes if dropped is None else classes.masked_fill(dropped, len(self.layout.classes))
         if told is not None:
             numbers = torch.cat([told, torch.ones_like(told[:, :1])], dim=1)
             found["mapping_cond"] = numbers if dropped is None else numbers.masked_fill(dropped[:, None], 0.0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainwright.data.counters import fold, fold_each
-from trainwright.domains.diffusion.noise.keyed import normal_by_key, uniform_by_key
+from trainwright.data.counters import fold
+from trainwright.domains.diffusion.noise.keyed import keys_of_places, normal_and_uniform_by_key
 from trainwright.engine.system import StepContext
 
 GOLDEN = 0.6180339887498949
@@ -14,43 +14,36 @@ GOLDEN = 0.6180339887498949
 
 
 class RowDraws:
-    """Draws for some rows of a step, of which each follows from the step and its place, so that pieces and ranks change nothing."""
+    """Draws for some rows of a step, of which each follows from the step and its place, so that pieces and ranks change nothing.
 
-    def __init__(self, key: int, first: int, count: int, rows: int, device: torch.device) -> None:
-        """`first`: the place of the first of `count` rows among the `rows` of the step."""
-        self.key, self.first, self.count, self.rows, self.device = key, first, count, max(rows, first + count), device
+    All of them are made at once: `normal` like the rows, and `shares` (float64, b × (2 + more)) from 0 to 1, one for the level of a row, one
+    for its condition, and `more` for what else is done to it.
+    """
+
+    def __init__(self, key: int, first: int, rows: int, like: Tensor, more: int = 0) -> None:
+        """`like`: the rows `(b, …)`, of which the first is at the place `first` among the `rows` of the step."""
+        self.first, self.count, self.rows, self.device = first, len(like), max(rows, first + len(like)), like.device
+        keys = keys_of_places(fold(key, "diffusion draws"), first, self.count, like.device)
+        self.normal, self.shares = normal_and_uniform_by_key(keys, like.shape[1:], 2 + more, dtype=like.dtype)
 
     @classmethod
-    def of_step(cls, context: StepContext, count: int, device: torch.device) -> RowDraws:
+    def of_step(cls, context: StepContext, like: Tensor, more: int = 0) -> RowDraws:
         """Those of training rows."""
-        return cls(context.key, context.first, count, context.rows, device)
+        return cls(context.key, context.first, context.rows, like, more)
 
     @classmethod
-    def of_evaluation(cls, context: StepContext, count: int, device: torch.device) -> EvaluationDraws:
+    def of_evaluation(cls, context: StepContext, like: Tensor) -> EvaluationDraws:
         """Those of rows that are measured: the same in every evaluation and run, so that what is measured can be compared."""
-        return EvaluationDraws(fold(0, "diffusion evaluation"), context.first, count, context.rows, device)
-
-    def keys(self, purpose: str) -> Tensor:
-        """A key for each row (int64, b)."""
-        places = torch.arange(self.first, self.first + self.count)
-        return torch.from_numpy(fold_each(fold(self.key, purpose), places.numpy()).view("int64")).to(self.device)
-
-    def uniform(self, purpose: str) -> Tensor:
-        """A number from 0 to 1 for each row (float64, b)."""
-        return uniform_by_key(self.keys(purpose), (), device=self.device, dtype=torch.float64)
-
-    def uniforms(self, purpose: str, count: int) -> Tensor:
-        """`count` numbers from 0 to 1 for each row (float64, b × count)."""
-        return uniform_by_key(self.keys(purpose), (count,), device=self.device, dtype=torch.float64)
-
-    def normal(self, purpose: str, like: Tensor) -> Tensor:
-        """Standard normal numbers, as many as `like` has."""
-        return normal_by_key(self.keys(purpose), tuple(like.shape[1:]), device=self.device, dtype=like.dtype)
+        return EvaluationDraws(0, context.first, context.rows, like)
 
     def levels(self) -> Tensor:
         """Numbers from 0 to 1, one in each of as many equal parts as the step has rows (float64, b): stratified."""
         places = torch.arange(self.first, self.first + self.count, device=self.device, dtype=torch.float64)
-        return (places + self.uniform("level")) / self.rows
+        return places.add_(self.shares[:, 0]).div_(self.rows)
+
+    def chosen(self, share: float) -> Tensor:
+        """Which rows are among this share of them that are not told their condition (bool, b)."""
+        return self.shares[:, 1] < share
 
 
 class EvaluationDraws(RowDraws):

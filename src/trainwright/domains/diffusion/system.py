@@ -71,23 +71,24 @@ class DiffusionSystem(System):
     def training_step(self, batch: Batch, context: StepContext) -> Loss:
         """The mean loss of these rows, each at a level of noise of its own."""
         clean = self.layout.read(batch)
-        draws = RowDraws.of_step(context, len(clean), clean.device)
-        dropped = draws.uniform("condition") < self.config.condition_dropout if self.drops else None
+        more = 0 if self.augmentation is None else self.augmentation.draws
+        draws = RowDraws.of_step(context, clean, more)
+        dropped = draws.chosen(self.config.condition_dropout) if self.drops else None
         given = self.conditions.of_rows(batch, dropped)
         if self.augmentation is not None:
-            clean, given["aug_cond"] = self.augmentation(clean, draws.uniforms("augment", self.augmentation.draws))
+            clean, given["aug_cond"] = self.augmentation(clean, draws.shares[:, 2:])
         losses = self._losses(clean, given, draws)
         return Loss(losses.sum(), len(losses))
 
     def evaluation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         """The loss of each row under noise that is the same in every evaluation."""
         clean = self.layout.read(batch)
-        draws = RowDraws.of_evaluation(context, len(clean), clean.device)
+        draws = RowDraws.of_evaluation(context, clean)
         return {"loss": self._losses(clean, self.conditions.of_rows(batch), draws)}
 
     def _losses(self, clean: Tensor, given: Given, draws: RowDraws) -> Tensor:
-        sigma = self.density.quantile(draws.levels()).to(clean.dtype)
-        losses: Tensor = self.denoiser.loss(clean, draws.normal("noise", clean), sigma, **given)
+        sigma = self.density.quantile(draws.levels())
+        losses: Tensor = self.denoiser.loss(clean, draws.normal, sigma, **given)
         return losses
 
     @property

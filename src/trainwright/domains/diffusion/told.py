@@ -136,9 +136,9 @@ def _levels(system: DiffusionSystem, held_out: Reader) -> list[Block]:
     device = next(system.parameters()).device
     batch = {name: each.to(device) for name, each in batch.items()}
     clean = system.layout.read(batch)
-    draws = RowDraws.of_evaluation(StepContext(0, 0, 0.0, torch.default_generator), len(clean), device)
+    draws = RowDraws.of_evaluation(StepContext(0, 0, 0.0, torch.default_generator), clean)
     levels = system.density.quantile(torch.linspace(0.02, 0.98, LEVELS, dtype=torch.float64))
-    given, noise, found = system.conditions.of_rows(batch), draws.normal("noise", clean), []
+    given, noise, found = system.conditions.of_rows(batch), draws.normal, []
     for level in levels.tolist():
         losses = system.denoiser.loss(clean, noise, torch.full((len(clean),), level, device=device, dtype=clean.dtype), **given)
         found.append(float(losses.mean()))

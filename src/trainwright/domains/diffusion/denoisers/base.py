@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from trainwright.config.errors import ConfigError, RequestError
 from trainwright.domains.diffusion.coefficients import per_row, widen
@@ -24,6 +26,15 @@ class Scalings(NamedTuple):
     c_skip: Tensor
     c_out: Tensor
     c_in: Tensor
+
+
+class Shares(NamedTuple):
+    """Of clean sample and unit noise in what a network is given and in what it should give, each a number per row `(b,)`."""
+
+    clean_in: Tensor
+    noise_in: Tensor
+    clean_out: Tensor
+    noise_out: Tensor
 
 
 class BaseDenoiser(nn.Module):
@@ -88,7 +99,7 @@ class BaseDenoiser(nn.Module):
     ) -> Float[Tensor, " b"]:
         """The loss of each row `(b,)`: clean samples, unit noise like them, and σ that it is scaled by."""
         output, target = self.predict(input, noise, sigma, **conditions)
-        return self.weigh(self.row_errors(output - target), sigma)
+        return self.weigh(self.row_errors(output, target), sigma)
 
     def predict(
         self, input: Float[Tensor, "b ..."], noise: Float[Tensor, "b ..."], sigma: Float[Tensor, " b"], **conditions: Any
@@ -96,12 +107,18 @@ class BaseDenoiser(nn.Module):
         """What the network gives for clean samples with noise, and what it should give."""
         check_rows(input, sigma)
         wide = widen(sigma)
-        scalings = self.get_scalings(wide)
-        noised = (input + noise * per_row(wide, input)) * per_row(scalings.c_in, input)
-        output = self.call_network(noised, wide, **conditions)
-        # From the clean sample and the noise themselves: the noisy sample less the clean one cancels to nothing at small σ.
-        clean_share, noise_share = (1 - scalings.c_skip) / scalings.c_out, -scalings.c_skip * wide / scalings.c_out
-        return output, input * per_row(clean_share, input) + noise * per_row(noise_share, input)
+        shares = per_row(torch.stack(self.get_shares(wide)), input, leading=2)
+        clean_in, noise_in, clean_out, noise_out = shares.unbind()
+        output = self.call_network(torch.addcmul(input * clean_in, noise, noise_in), wide, **conditions)
+        return output, torch.addcmul(input * clean_out, noise, noise_out)
+
+    def get_shares(self, sigma: Float[Tensor, " b"]) -> Shares:
+        """The shares `(b,)` of clean sample and noise in what the network is given and should give at levels σ `(b,)`.
+
+        Of the clean sample and the noise themselves: the noisy sample less the clean one cancels to nothing at small σ.
+        """
+        c_skip, c_out, c_in = self.get_scalings(sigma)
+        return Shares(c_in, sigma * c_in, (1 - c_skip) / c_out, -c_skip * sigma / c_out)
 
     def call_network(self, x: Float[Tensor, "b ..."], sigma: Float[Tensor, " b"], **conditions: Any) -> Float[Tensor, "b ..."]:
         """What the network gives for scaled samples; raises RequestError where that has another shape."""
@@ -110,10 +127,11 @@ class BaseDenoiser(nn.Module):
         found: Tensor = output
         return found
 
-    def row_errors(self, difference: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
-        """Mean squares of rows, by frequency where `scales` says so."""
-        squared = difference**2 if self.scales == 1 else frequency_weighted(difference, self.scales)
-        return squared.flatten(1).mean(1)
+    def row_errors(self, output: Float[Tensor, "b ..."], target: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
+        """Mean squared errors of rows, by frequency where `scales` says so."""
+        if self.scales != 1:
+            return frequency_weighted(output - target, self.scales).flatten(1).mean(1)
+        return functional.mse_loss(output, target, reduction="none").flatten(1).mean(1)
 
     def weigh(self, errors: Float[Tensor, " b"], sigma: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
         """Errors of the network's output with the weights of their levels."""

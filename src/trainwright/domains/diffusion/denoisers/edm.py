@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from trainwright.config.errors import RequestError
-from trainwright.domains.diffusion.denoisers.base import BaseDenoiser, Scalings, check_like, told
+from trainwright.domains.diffusion.denoisers.base import BaseDenoiser, Scalings, Shares, check_like, told
 from trainwright.domains.diffusion.weightings.base import ByLevel, Weighting
 
 
@@ -36,6 +36,13 @@ class Denoiser(BaseDenoiser):
         root = total.rsqrt()
         return Scalings(self.sigma_data**2 / total, sigma * self.sigma_data * root, root)
 
+    def get_shares(self, sigma: Float[Tensor, " b"]) -> Shares:
+        if type(self).get_scalings is not Denoiser.get_scalings:
+            return super().get_shares(sigma)
+        root = (sigma * sigma).add_(self.sigma_data**2).rsqrt_()
+        noise_in = sigma * root
+        return Shares(root, noise_in, noise_in / self.sigma_data, root * -self.sigma_data)
+
     def in_units_of_edm(self, sigma: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
         return torch.ones_like(sigma)
 
@@ -54,7 +61,7 @@ class DenoiserWithVariance(Denoiser):
         self, input: Float[Tensor, "b ..."], noise: Float[Tensor, "b ..."], sigma: Float[Tensor, " b"], **conditions: Any
     ) -> Float[Tensor, " b"]:
         (output, log_variance), target = self._predict_both(input, noise, sigma, **conditions)
-        return (self.row_errors(output - target) / log_variance.exp() + log_variance) / 2
+        return (self.row_errors(output, target) / log_variance.exp() + log_variance) / 2
 
     def _predict_both(self, input: Tensor, noise: Tensor, sigma: Tensor, **conditions: Any) -> tuple[tuple[Tensor, Tensor], Tensor]:
         variances: list[Tensor] = []

@@ -19,7 +19,7 @@ def within(u: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
 
 def log_normal(u: Float[Tensor, "*b"], loc: float, scale: float) -> Float[Tensor, "*b"]:
     """exp(loc + scale · Φ⁻¹(u)), from −5.2 to 5.2 standard deviations (Karras et al. 2022, table 1)."""
-    return (loc + scale * torch.special.ndtri(within(u))).exp()
+    return torch.special.ndtri(within(u)).mul_(scale).add_(loc).exp_()
 
 
 def split_log_normal(u: Float[Tensor, "*b"], loc: float, scale_1: float, scale_2: float) -> Float[Tensor, "*b"]:

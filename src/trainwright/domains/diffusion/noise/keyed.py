@@ -17,6 +17,7 @@ from torch import Tensor
 
 from trainwright.config.errors import RequestError
 from trainwright.data.counters import GAMMA, fold
+from trainwright.domains.diffusion.coefficients import widest
 
 HALF_BITS = 0xFFFF_FFFF
 WORDS_AT_ONCE = 1 << 15
@@ -55,6 +56,18 @@ def row_keys(seed: int, purpose: str, *counters: int, rows: Tensor | range) -> T
     return mixed((numbers + 1) * STEP + signed(fold(seed, purpose, *counters)))
 
 
+def keys_of_places(key: int, first: int, count: int, device: torch.device) -> Tensor:
+    """The keys (count,) int64 of the places `first` to `first + count` of what has the key `key`: distinct, in one operation."""
+    return mixed_places(first, count, device) ^ signed(key)
+
+
+@lru_cache(maxsize=64)
+def mixed_places(first: int, count: int, device: torch.device) -> Tensor:
+    """Mixed numbers of places (count,) int64, kept since every step begins from them."""
+    with torch.inference_mode(False):
+        return mixed(torch.arange(first + 1, first + count + 1, device=device) * STEP)
+
+
 def normal_by_key(
     keys: Tensor, shape: Sequence[int], *, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
 ) -> Tensor:
@@ -85,11 +98,30 @@ def uniform_by_key(
     """
     check_keys(keys)
     size, made = math.prod(shape), computed_in(dtype)
-    bits = 52 if made == torch.float64 else 23  # with the half that is added they fill the mantissa
     numbers = torch.empty(len(keys), size, device=device or keys.device, dtype=made)
     for part, words in word_pieces(keys.to(numbers.device), size):
-        numbers[part] = (shifted(words, 64 - bits).to(made) + 0.5) * 2.0**-bits
+        numbers[part] = uniform_of(words, made)
     return numbers.reshape(len(keys), *shape).to(dtype)
+
+
+def normal_and_uniform_by_key(keys: Tensor, shape: Sequence[int], count: int, *, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+    """`normal_by_key` (b, *shape), and `count` uniform numbers of each row (b, count) float64 in (0, 1) from the places after it."""
+    size, made, wide = math.prod(shape), computed_in(dtype), widest(keys.device)
+    half, shares = (size + 1) // 2, []
+    numbers = torch.empty(len(keys), 2 * half, device=keys.device, dtype=made)
+    for part, words in word_pieces(keys, half + count):
+        box_muller(words[:, :half].view(torch.int32).to(made), None, numbers[part])
+        shares.append(uniform_of(words[:, half:], wide))
+    numbers = numbers if size == 2 * half else numbers[:, :size]
+    uniform = shares[0] if len(shares) == 1 else torch.cat(shares) if shares else numbers.new_empty(0, count, dtype=wide)
+    return numbers.reshape(len(keys), *shape).to(dtype), uniform
+
+
+def uniform_of(words: Tensor, dtype: torch.dtype) -> Tensor:
+    """Numbers in (0, 1) from words, which are overwritten: the middles of 2**52 equal parts, 2**23 in float32."""
+    bits = 52 if dtype == torch.float64 else 23  # with the half that is added they fill the mantissa
+    whole = words.bitwise_right_shift_(64 - bits).bitwise_and_((1 << bits) - 1).to(dtype)
+    return whole.add_(0.5).mul_(2.0**-bits)
 
 
 def check_keys(keys: Tensor) -> None:
