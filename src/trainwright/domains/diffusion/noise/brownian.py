@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from trainwright.config.errors import RequestError
-from trainwright.data.counters import GAMMA, MASK
-from trainwright.domains.diffusion.noise.keyed import check_keys, computed_in, normal_rows, row_keys, signed
+from trainwright.domains.diffusion.noise.keyed import STEP, check_keys, computed_in, row_keys, tabled_normal_rows
 
 TOP = 16
 """Paths reach from 0 up to sigma 2**16."""
@@ -65,10 +65,10 @@ class BrownianPath:
     def normal(self, bridges: list[Bridge]) -> Tensor:
         """What every bridge adds (n, b, *shape)."""
         count, rows, device = len(bridges), len(self.keys), self.keys.device
-        keys = on_device([[signed(number * GAMMA & MASK)] for number, _ in bridges], torch.int64, device) + self.keys
-        scales = on_device([[-2.0 * weight * weight] for _, weight in bridges], self.dtype, device).expand(count, rows)
-        made = normal_rows(keys.view(-1), self.size, self.dtype, scales.reshape(-1, 1))
-        return (made if self.size % 2 == 0 else made[:, : self.size]).view(count, rows, *self.shape)
+        keys = on_device([[number] for number, _ in bridges], torch.int64, device).mul_(STEP) + self.keys
+        made = tabled_normal_rows(keys.view(-1), self.size, self.dtype)
+        made.view(count, -1).mul_(on_device([[weight] for _, weight in bridges], self.dtype, device))
+        return (made if self.size % 4 == 0 else made[:, : self.size]).reshape(count, rows, *self.shape)
 
 
 def octave_of(t: float) -> int:
@@ -81,6 +81,7 @@ def number_of(octave: int, interval: int = 0) -> int:
     return ((octave + 2048) << (MOST_LEVELS + 2)) + interval + 1
 
 
+@lru_cache(maxsize=1024)
 def bridges_within(octave: int, t: float, levels: int) -> list[Bridge]:
     """The intervals of an octave that t lies in, and what their numbers count for in W(t): Schauder's functions, and a bridge in the last.
 

@@ -81,12 +81,35 @@ def normal_by_key(
     return numbers[:, :size].reshape(len(keys), *shape).to(dtype)
 
 
-def normal_rows(keys: Tensor, size: int, dtype: torch.dtype, scales: Tensor | None = None) -> Tensor:
-    """Normal numbers (b, n) of rows of `size`, n the next even number; `scales` (b, 1) are −2 times their variance, else −2."""
+def normal_rows(keys: Tensor, size: int, dtype: torch.dtype) -> Tensor:
+    """Normal numbers (b, n) of rows of `size`, n the next even number."""
     numbers = torch.empty(len(keys), (size + 1) // 2 * 2, device=keys.device, dtype=dtype)
     for part, words in word_pieces(keys, numbers.shape[1] // 2):
-        box_muller(words.view(torch.int32).to(dtype), None if scales is None else scales[part], numbers[part])
+        box_muller(words.view(torch.int32).to(dtype), numbers[part])
     return numbers
+
+
+def tabled_normal_rows(keys: Tensor, size: int, dtype: torch.dtype) -> Tensor:
+    """Normal numbers (b, n) of rows of `size`, n the next multiple of 4, each out of a table by 16 bits: for what many of them are summed to.
+
+    They take a third of the time of others, reach 4.4 at most, and have the distribution function of normal numbers to 1 / 131,072.
+    """
+    numbers, table = torch.empty(len(keys), (size + 3) // 4 * 4, device=keys.device, dtype=dtype), normal_table(dtype, keys.device)
+    for part, words in word_pieces(keys, numbers.shape[1] // 4):
+        if keys.device.type == "cpu":
+            table.numpy().take(words.numpy().view(np.uint16), out=numbers[part].numpy(), mode="wrap")  # no check, which takes a copy
+        else:
+            places = words.view(torch.int16).int().bitwise_and_(0xFFFF)
+            numbers[part] = table.index_select(0, places.view(-1)).view(places.shape)
+    return numbers
+
+
+@lru_cache(maxsize=8)
+def normal_table(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Middles of 65,536 equal shares of the standard normal distribution, scaled to a variance of 1."""
+    with torch.inference_mode(False):
+        middles = torch.special.ndtri((torch.arange(1 << 16, dtype=torch.float64) + 0.5) / (1 << 16))
+        return (middles / middles.square().mean().sqrt()).to(dtype).to(device)
 
 
 def uniform_by_key(
@@ -110,7 +133,7 @@ def normal_and_uniform_by_key(keys: Tensor, shape: Sequence[int], count: int, *,
     half, shares = (size + 1) // 2, []
     numbers = torch.empty(len(keys), 2 * half, device=keys.device, dtype=made)
     for part, words in word_pieces(keys, half + count):
-        box_muller(words[:, :half].view(torch.int32).to(made), None, numbers[part])
+        box_muller(words[:, :half].view(torch.int32).to(made), numbers[part])
         shares.append(uniform_of(words[:, half:], wide))
     numbers = numbers if size == 2 * half else numbers[:, :size]
     uniform = shares[0] if len(shares) == 1 else torch.cat(shares) if shares else numbers.new_empty(0, count, dtype=wide)
@@ -136,15 +159,12 @@ def computed_in(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
-def box_muller(halves: Tensor, scales: Tensor | None, out: Tensor) -> None:
-    """Write normal numbers into `out` (b, 2m) from as many whole numbers of 32 bits, overwritten: m radii and m angles a row.
-
-    `scales` (b, 1) are −2 times their variance, else −2.
-    """
+def box_muller(halves: Tensor, out: Tensor) -> None:
+    """Write normal numbers into `out` (b, 2m) from as many whole numbers of 32 bits, overwritten: m radii and m angles a row."""
     half = halves.shape[1] // 2
     a_half, unit, turn, minus_two = constants(halves.dtype)
     radius, angle = halves[:, :half], halves[:, half:].mul_(turn)
-    radius.add_(a_half).abs_().mul_(unit).log_().mul_(minus_two if scales is None else scales).sqrt_()
+    radius.add_(a_half).abs_().mul_(unit).log_().mul_(minus_two).sqrt_()
     torch.mul(angle.cos(), radius, out=out[:, :half])
     torch.mul(angle.sin_(), radius, out=out[:, half:])
 
