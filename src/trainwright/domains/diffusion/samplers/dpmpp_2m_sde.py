@@ -41,7 +41,7 @@ def sample_dpmpp_2m_sde(
     The noise is of a Brownian path over σ. Raises RequestError for another `solver_type`.
     """
     steps = Steps("dpmpp_2m_sde", denoiser, x, sigmas, extra_args, callback)
-    noise = noise_sampler or brownian_noise(x, steps.levels)
+    noise = brownian_noise(x, steps.levels, noise_sampler)
     if solver_type not in ("midpoint", "heun"):
         raise RequestError(f"unknown solver_type '{solver_type}'", where="solver_type", fix="midpoint or heun")
     h_last, old = 0.0, x

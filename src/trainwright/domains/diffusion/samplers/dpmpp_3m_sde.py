@@ -41,7 +41,7 @@ def sample_dpmpp_3m_sde(
     expansion: `corrected` takes it twice, which makes the order 3.
     """
     steps = Steps("dpmpp_3m_sde", denoiser, x, sigmas, extra_args, callback)
-    noise = noise_sampler or brownian_noise(x, steps.levels)
+    noise = brownian_noise(x, steps.levels, noise_sampler)
     h_1, h_2, denoised_1, denoised_2 = 0.0, 0.0, x, x
     for i, sigma, sigma_next in steps:
         denoised = steps.denoise(x, sigma)

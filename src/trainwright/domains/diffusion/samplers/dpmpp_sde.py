@@ -41,12 +41,14 @@ def sample_dpmpp_sde(
     `r` of the step in ln σ. `eta` 0 is `dpmpp_2s_ancestral` with `eta` 0.
     """
     steps = Steps("dpmpp_sde", denoiser, x, sigmas, extra_args, callback)
-    noise = noise_sampler or brownian_noise(x, steps.levels)
+    middles = {sigma: sigma * math.exp(-r * log_ratio(sigma, sigma_next)) for _, sigma, sigma_next in steps if sigma_next > 0}
+    levels = [each for sigma in steps.levels for each in ([sigma, middles[sigma]] if sigma in middles else [sigma])]
+    noise = brownian_noise(x, levels, noise_sampler)
     for i, sigma, sigma_next in steps:
         denoised = steps.denoise(x, sigma)
         steps.tell(x, i, sigma, sigma, denoised)
         if sigma_next > 0:
-            sigma_mid = sigma * math.exp(-r * log_ratio(sigma, sigma_next))
+            sigma_mid = middles[sigma]
             down, up = get_ancestral_step(sigma, sigma_mid, eta)
             x_mid = add_noise(euler_step(x, denoised, sigma, down), noise, sigma, sigma_mid, s_noise * up)
             denoised = torch.lerp(denoised, steps.denoise(x_mid, sigma_mid), 1 / (2 * r))

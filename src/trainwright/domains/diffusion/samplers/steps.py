@@ -120,8 +120,15 @@ def default_noise_sampler(x: Tensor) -> NoiseSampler:
     return lambda sigma, sigma_next: torch.randn_like(x)
 
 
-def brownian_noise(x: Tensor, levels: list[float]) -> NoiseSampler:
-    """Increments of a Brownian path over σ, one for each row of `x`; seeds come from torch's generator when the first is asked for."""
+def brownian_noise(x: Tensor, levels: list[float], given: NoiseSampler | None = None) -> NoiseSampler:
+    """Increments of a Brownian path over σ, one for each row of `x`; seeds come from torch's generator when the first is asked for.
+
+    `levels` are all that will be asked for. What is `given` is taken instead, and told of them if it is a path.
+    """
+    if given is not None:
+        if isinstance(given, BrownianNoise):
+            given.expect(levels)
+        return given
     paths: list[NoiseSampler] = []
 
     def noise(sigma: float, sigma_next: float) -> Tensor:
@@ -134,7 +141,9 @@ def brownian_noise(x: Tensor, levels: list[float]) -> NoiseSampler:
 
 def _brownian_paths(x: Tensor, levels: list[float]) -> NoiseSampler:
     seeds = torch.randint(2**62, (x.shape[0],))
-    return BrownianNoise(seeds, x.shape[1:], sigma_min=levels[-1], sigma_max=levels[0], device=x.device, dtype=x.dtype)
+    noise = BrownianNoise(seeds, x.shape[1:], sigma_min=levels[-1], sigma_max=levels[0], device=x.device, dtype=x.dtype)
+    noise.expect(levels)
+    return noise
 
 
 def add_noise(x: Tensor, noise_sampler: NoiseSampler, sigma: float, sigma_next: float, deviation: float) -> Tensor:
