@@ -13,7 +13,7 @@ from scipy import stats
 
 from trainwright.config.errors import RequestError
 from trainwright.domains.diffusion.noise.brownian import BrownianNoise, BrownianPath, BrownianTreeNoiseSampler, levels_between
-from trainwright.domains.diffusion.noise.keyed import row_keys
+from trainwright.domains.diffusion.noise.keyed import row_keys, tabled_normal_rows
 
 KEYS = row_keys(3, "test", rows=range(4000))
 TIMES = st.floats(1e-4, 6e4)
@@ -113,3 +113,25 @@ def test_levels_that_make_no_path_are_refused() -> None:
             noise(*pair)
     with pytest.raises(RequestError, match="2 seeds for 3 samples"):
         BrownianTreeNoiseSampler(torch.zeros(3, 2), 0.1, 10, seed=[1, 2])
+
+
+@pytest.mark.parametrize("count", [2, 6, 40])
+def test_noise_is_the_same_to_the_bit_where_levels_are_expected(count: int) -> None:
+    levels = [*karras(count), 0.0]
+    alone, ahead = (BrownianNoise(KEYS[:3], (3, 5)) for _ in range(2))
+    ahead.expect(levels)
+    for pair in [*pairwise(levels[:-1]), (levels[0], levels[-2]), (50.0, 0.3), (levels[-2], 0.0)]:
+        assert torch.equal(alone(*pair), ahead(*pair))
+
+
+def test_a_rising_plan_is_left_alone() -> None:
+    alone, ahead = (BrownianNoise(KEYS[:1], (4,), transform=lambda sigma: 1 / sigma, sigma_min=10.0, sigma_max=0.1) for _ in range(2))
+    ahead.expect([8.0, 4.0, 1.0])
+    assert torch.equal(alone(8.0, 4.0), ahead(8.0, 4.0)) and torch.equal(alone(4.0, 1.0), ahead(4.0, 1.0))
+
+
+def test_the_table_of_normal_numbers_is_normal() -> None:
+    made = tabled_normal_rows(KEYS[:64], 4001, torch.float64)[:, :4001]
+    assert stats.kstest(made.flatten().numpy(), "norm").pvalue > 0.01
+    assert abs(made.square().mean() - 1) < 0.02 and abs(stats.kurtosis(made.flatten().numpy())) < 0.06
+    assert torch.equal(made[5:6], tabled_normal_rows(KEYS[5:6], 4001, torch.float64)[:, :4001])

@@ -15,7 +15,15 @@ from scipy import stats
 from trainwright.config.errors import RequestError
 from trainwright.data.counters import fold, fold_each
 from trainwright.domains.diffusion.noise.brownian import BrownianPath
-from trainwright.domains.diffusion.noise.keyed import normal_by_key, row_keys, uniform_by_key, words_on_cpu, words_on_device
+from trainwright.domains.diffusion.noise.keyed import (
+    keys_of_places,
+    normal_and_uniform_by_key,
+    normal_by_key,
+    row_keys,
+    uniform_by_key,
+    words_on_cpu,
+    words_on_device,
+)
 
 IN_A_ROW = torch.arange(2000)
 """The least random keys there are."""
@@ -135,3 +143,13 @@ def test_keys_that_are_none_are_told(keys: Any) -> None:
     for make in (lambda: normal_by_key(keys, (2,)), lambda: uniform_by_key(keys), lambda: BrownianPath(keys, (2,))):
         with pytest.raises(RequestError, match="keys are"):
             make()
+
+
+@pytest.mark.parametrize("size", [1, 64, 40_001])
+def test_normal_and_uniform_numbers_of_a_row_are_made_together(size: int) -> None:
+    keys = keys_of_places(7, 3, 5, torch.device("cpu"))
+    normal, uniform = normal_and_uniform_by_key(keys, (size,), 2)
+    assert torch.equal(normal, normal_by_key(keys, (size,)))
+    assert torch.equal(uniform, uniform_by_key(keys, ((size + 1) // 2 + 2,))[:, -2:])
+    assert torch.equal(keys[2:4], keys_of_places(7, 5, 2, torch.device("cpu")))
+    assert normal_and_uniform_by_key(keys[:0], (size,), 2)[1].shape == (0, 2)

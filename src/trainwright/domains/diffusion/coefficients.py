@@ -19,6 +19,6 @@ def widen(sigma: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
     return sigma.to(widest(sigma.device))
 
 
-def per_row(coefficient: Float[Tensor, "..."], x: Float[Tensor, "b ..."], leading: int = 1) -> Float[Tensor, "..."]:
+def per_row(coefficient: Float[Tensor, ...], x: Float[Tensor, "b ..."], leading: int = 1) -> Float[Tensor, ...]:
     """One number per row in the format and with the dimensions of `x`, to multiply it with; several, `(n, b)`, with `leading` 2."""
     return append_dims(coefficient.to(x.dtype), x.ndim + leading - 1)

@@ -16,8 +16,8 @@ GOLDEN = 0.6180339887498949
 class RowDraws:
     """Draws for some rows of a step, of which each follows from the step and its place, so that pieces and ranks change nothing.
 
-    All of them are made at once: `normal` like the rows, and `shares` (float64, b × (2 + more)) from 0 to 1, one for the level of a row, one
-    for its condition, and `more` for what else is done to it.
+    All of them are made at once: `normal` like the rows, and `shares` (float64, b × (2 + more)) from 0 to 1, one for the level of a row,
+    one for its condition, and `more` for what else is done to it.
     """
 
     def __init__(self, key: int, first: int, rows: int, like: Tensor, more: int = 0) -> None:

@@ -22,7 +22,7 @@ LEVELS = 8
 
 MOST_LEVELS = 40
 
-NUMBERS_AT_ONCE = 1 << 18
+NUMBERS_AT_ONCE = 1 << 20
 """Normal numbers that are made together for levels that are expected: they stay in the cache of a CPU."""
 
 Bridge = tuple[int, float]
@@ -57,19 +57,20 @@ class BrownianPath:
         if octave_of(times[0]) > self.octave:
             self.begin()
         octaves = [self.octave, *(octave_of(t) for t in times)]
-        passed = [[(number_of(each), 2.0 ** ((each - 1) / 2)) for each in range(above - 1, below - 1, -1)] for above, below in pairwise(octaves)]
+        passed = [
+            [(number_of(each), 2.0 ** ((each - 1) / 2)) for each in range(above - 1, below - 1, -1)] for above, below in pairwise(octaves)
+        ]
         within = [bridges_within(octave, t, levels) for octave, t in zip(octaves[1:], times, strict=True)]
-        every = [each for pair in zip(passed, within, strict=True) for bridges in pair for each in bridges]
-        rows = iter(self.normal(every).split([len(each) for pair in zip(passed, within, strict=True) for each in pair])) if every else None
-        return [self.walk(t, octave, *((next(rows), next(rows)) if rows else ())) for t, octave in zip(times, octaves[1:], strict=True)]
-
-    def walk(self, t: float, octave: int, passed: Tensor | None = None, within: Tensor | None = None) -> Tensor:
-        """W(t), t in this octave, from what the bridges of octaves that are passed and those within it add."""
-        for row in () if passed is None else passed:
-            self.upper, self.lower = self.lower, torch.add(row, self.lower, alpha=0.5)
-        self.octave = octave
-        straight = torch.lerp(self.lower, self.upper, t / 2.0**octave - 1)
-        return straight if within is None or not len(within) else straight.add_(summed(within))
+        normal = self.normal([each for row in (*zip(*within, strict=True), *passed) for each in row])
+        split = (levels + 1) * len(times)
+        added = summed(normal[:split].view(levels + 1, len(times), *normal.shape[1:]))
+        rows, made = iter(normal[split:]), []
+        for t, octave, add, bridges in zip(times, octaves[1:], added, passed, strict=True):
+            for _ in bridges:
+                self.upper, self.lower = self.lower, torch.add(next(rows), self.lower, alpha=0.5)
+            self.octave = octave
+            made.append(torch.lerp(self.lower, self.upper, t / 2.0**octave - 1).add_(add))
+        return made
 
     def normal(self, bridges: list[Bridge]) -> Tensor:
         """What every bridge adds (n, b, *shape)."""
@@ -94,21 +95,18 @@ def number_of(octave: int, interval: int = 0) -> int:
 def bridges_within(octave: int, t: float, levels: int) -> list[Bridge]:
     """The intervals of an octave that t lies in, and what their numbers count for in W(t): Schauder's functions, and a bridge in the last.
 
-    The deviation of a bridge from a to b is √((t − a)(b − t) / (b − a)) at t (Karatzas and Shreve 1988, section 5.6.B).
+    There are `levels` + 1, those that t is the end of counting for 0, so that sums go in one order whatever is made together. The deviation
+    of a bridge from a to b is √((t − a)(b − t) / (b − a)) at t (Karatzas and Shreve 1988, section 5.6.B).
     """
     low, high, interval = 2.0**octave, 2.0 ** (octave + 1), 1
     bridges: list[Bridge] = []
     for _ in range(levels):
-        if t == low:
-            return bridges
         middle = (low + high) / 2
         share = (t - low if t < middle else high - t) / (middle - low)
         bridges.append((number_of(octave, interval), share * math.sqrt(high - low) / 2))
         right = t >= middle
         low, high, interval = (middle, high, 2 * interval + 1) if right else (low, middle, 2 * interval)
-    if t > low:
-        bridges.append((number_of(octave, interval), math.sqrt((t - low) * (high - t) / (high - low))))
-    return bridges
+    return [*bridges, (number_of(octave, interval), math.sqrt((t - low) * (high - t) / (high - low)))]
 
 
 def summed(values: Tensor) -> Tensor:
@@ -176,8 +174,8 @@ class BrownianNoise:
 
         Give Python's numbers on a GPU: a tensor is waited for.
         """
-        start, end = (self.transform(float(each)) for each in (sigma, sigma_next))
-        if not (start != end and min(start, end) >= 0 and max(start, end) <= 2.0**TOP):
+        start, end = self.transform(float(sigma)), self.transform(float(sigma_next))
+        if start == end or not (0 <= start <= 2.0**TOP and 0 <= end <= 2.0**TOP):
             raise RequestError(
                 f"Brownian noise from sigma {float(sigma):g} to {float(sigma_next):g}",
                 why=f"a step is between two different levels from 0 to {2**TOP:,}",
@@ -185,7 +183,8 @@ class BrownianNoise:
             )
         levels = levels_between(start, end)
         at_start = self._at(start, levels)
-        return (self._at(end, levels) - at_start).mul_(1 / math.sqrt(abs(end - start))).to(self.dtype)
+        noise = (self._at(end, levels) - at_start).mul_(1 / math.sqrt(abs(end - start)))
+        return noise if noise.dtype == self.dtype else noise.to(self.dtype)
 
     def _at(self, t: float, levels: int) -> Tensor:
         """W(t), and the two that were asked for last are kept: where a step starts, and where its last one ended."""

@@ -90,7 +90,7 @@ def normal_rows(keys: Tensor, size: int, dtype: torch.dtype) -> Tensor:
 
 
 def tabled_normal_rows(keys: Tensor, size: int, dtype: torch.dtype) -> Tensor:
-    """Normal numbers (b, n) of rows of `size`, n the next multiple of 4, each out of a table by 16 bits: for what many of them are summed to.
+    """Normal numbers (b, n) of rows of `size`, n the next multiple of 4, each out of a table by 16 bits: for sums of many of them.
 
     They take a third of the time of others, reach 4.4 at most, and have the distribution function of normal numbers to 1 / 131,072.
     """
@@ -127,7 +127,9 @@ def uniform_by_key(
     return numbers.reshape(len(keys), *shape).to(dtype)
 
 
-def normal_and_uniform_by_key(keys: Tensor, shape: Sequence[int], count: int, *, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+def normal_and_uniform_by_key(
+    keys: Tensor, shape: Sequence[int], count: int, *, dtype: torch.dtype = torch.float32
+) -> tuple[Tensor, Tensor]:
     """`normal_by_key` (b, *shape), and `count` uniform numbers of each row (b, count) float64 in (0, 1) from the places after it."""
     size, made, wide = math.prod(shape), computed_in(dtype), widest(keys.device)
     half, shares = (size + 1) // 2, []

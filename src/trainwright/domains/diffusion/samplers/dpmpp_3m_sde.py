@@ -42,7 +42,7 @@ def sample_dpmpp_3m_sde(
     """
     steps = Steps("dpmpp_3m_sde", denoiser, x, sigmas, extra_args, callback)
     noise = brownian_noise(x, steps.levels, noise_sampler)
-    h_1, h_2, denoised_1, denoised_2 = 0.0, 0.0, x, x
+    h_1, h_2, old, change_1 = 0.0, 0.0, x, x
     for i, sigma, sigma_next in steps:
         denoised = steps.denoise(x, sigma)
         steps.tell(x, i, sigma, sigma, denoised)
@@ -51,15 +51,16 @@ def sample_dpmpp_3m_sde(
             return denoised
         slope = (1 + eta) * h
         x = torch.lerp(denoised, x, math.exp(-slope))
+        change = denoised - old if i else x
         if i == 1:
-            x = x.add(denoised - denoised_1, alpha=slope * phi(2, -slope) * h / h_1)
+            x = x.add(change, alpha=slope * phi(2, -slope) * h / h_1)
         elif i > 1:
-            d_1, d_2 = (denoised - denoised_1) * (h / h_1), (denoised_1 - denoised_2) * (h / h_2)
             first, second = slope * phi(2, -slope), (1 + corrected) * slope * phi(3, -slope)
             r_1, r_2 = h_1 / h, h_2 / h
-            x = x.add(d_1, alpha=first).add(d_1 - d_2, alpha=(first * r_1 + second) / (r_1 + r_2))
+            bent = (first * r_1 + second) / (r_1 + r_2)  # of the difference of both slopes, change / r_1 − change_1 / r_2
+            x = x.add(change, alpha=(first + bent) / r_1).add_(change_1, alpha=-bent / r_2)
         x = add_noise(x, noise, sigma, sigma_next, s_noise * sigma_next * math.sqrt(-math.expm1(-2 * eta * h)))
-        denoised_1, denoised_2, h_1, h_2 = denoised, denoised_1, h, h_1
+        old, change_1, h_1, h_2 = denoised, change, h, h_1
     return x
 
 
