@@ -232,7 +232,10 @@ REFUSED: list[tuple[list[str], str]] = [
     (["--mask", "half.png"], "mask says what of `init` is made anew, and there is none"),
     (["--init", "nowhere.png"], "there is no such file"),
     (["--init", "wide.png", "--strength", "1.5"], "--strength: 1.5 is not at most 1"),
-    (["--condition", "{age: 40}"], "this model follows no columns beside a class"),
+    (["--condition", "{age: 40}"], "this model does not follow 'age'\n  why: it follows digit"),
+    (["--condition", "{digit: 12}"], "condition: there is no digit 12"),
+    (["--condition", "{digit: 3}", "--class", "3"], "the class is said twice: by 'digit' here, and by class"),
+    (["--condition", "{digit: 3}", "--unconditional"], "unconditional and condition are both given"),
     (["-n", "0"], "0 samples cannot be made"),
     (["--batch-size", "0"], "0 samples make no batch"),
     (["-o", "runs/digits/x.png"], "a run is not written into"),
@@ -304,7 +307,7 @@ def test_columns_that_are_followed_are_given_as_a_row_or_a_table(tmp_path: Path,
     assert made[[1, 3], 0].mean() > made[[0, 2], 0].mean() + 0.5
     for given, said in (
         ({"agee": 3}, "did you mean 'age'"),
-        ({}, "the table has no columns"),
+        ({}, "it lacks 'age'"),
         ("none.csv", "none.csv"),
         ({"age": "old"}, "old"),
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +15,17 @@ from trainwright.config.model import PartConfig
 from trainwright.domains.diffusion.artifact import Artifact
 from trainwright.domains.diffusion.drawing import Drawing, Guidance, Told
 from trainwright.domains.diffusion.editing.from_sample import sigmas_of_strength
-from trainwright.domains.diffusion.given_rows import read_condition, read_init, read_mask
+from trainwright.domains.diffusion.given_conditions import read_condition, shown_names
+from trainwright.domains.diffusion.given_rows import read_init, read_mask
 from trainwright.domains.diffusion.sample_options import SampleOptions
 from trainwright.domains.diffusion.schedules.make import make_sigmas
 from trainwright.domains.diffusion.weaker import read_weaker
 
+log = logging.getLogger("trainwright.diffusion")
+
 WHERE = "sample"
+SLACK = 1.01
+"""How far beyond the levels of training is still one of them: schedules round."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +50,10 @@ def read_asked(options: SampleOptions, artifact: Artifact, n: int) -> Asked:
     if options.init is not None:
         start = read_init(artifact, options.init)
         levels = begin_within(levels, options)
+    warn_beyond(levels, system)
     mask = None if options.mask is None else read_mask(artifact, options.mask)
     classes = find_classes(options, artifact, n)
-    told = read_condition(artifact, options.condition, classes) if not options.unconditional else Told()
+    told = Told() if options.unconditional else read_condition(artifact, options.condition, classes, class_said_by(options))
     guidance = find_guidance(options, artifact, told)
     ensure_guided_somewhere(guidance, levels)
     names = system.layout.classes
@@ -80,19 +87,35 @@ def begin_within(levels: Tensor, options: SampleOptions) -> Tensor:
     return sigmas_of_strength(levels, options.strength)
 
 
+def warn_beyond(levels: Tensor, system: Any) -> None:
+    """Warn of levels above all of training, which a network without a table takes as it takes any number."""
+    first, most = float(levels[0]), float(system.density.quantile(torch.ones(1, dtype=torch.float64)))
+    if first > most * SLACK and getattr(system.denoiser, "sigmas", None) is None:
+        log.warning(
+            "sampling begins at sigma %g, and the model was trained at none above %.4g: what it makes of more noise is no sample; "
+            "fix: begin at %.4g or less",
+            *(first, most, min(most, system.ends[1])),
+        )
+
+
 def find_classes(options: SampleOptions, artifact: Artifact, n: int) -> Tensor | None:
     """The numbers of the classes that samples have in turn (int64, m); None where none has one. Raises RequestError for unknown ones."""
     names = artifact.system.layout.classes
     asked = options.labels if options.labels is not None else None if options.class_ is None else [options.class_]
     if asked is None:
         return torch.arange(len(names)) if names and not options.unconditional else None
-    where = "labels" if options.labels is not None else "class"
+    where = class_said_by(options)
     if not names:
         what, why = "this model has no classes", "it was trained without a column that says which one is made"
         raise RequestError(what, where=where, why=why, fix=f"leave {where} out; system.condition=COLUMN trains with one")
     if options.labels is not None and len(asked) > n:
         raise RequestError(f"{len(asked)} labels for {n} samples", where=where, fix=f"-n {len(asked)}, or fewer labels")
     return torch.tensor([class_number(each, names, where) for each in asked])
+
+
+def class_said_by(options: SampleOptions) -> str:
+    """The option that says the class of samples; empty where none does."""
+    return "labels" if options.labels is not None else "class" if options.class_ is not None else ""
 
 
 def class_number(asked: Any, names: Sequence[str], where: str) -> int:
@@ -103,10 +126,9 @@ def class_number(asked: Any, names: Sequence[str], where: str) -> int:
         return found
     if isinstance(asked, int) and not isinstance(asked, bool) and 0 <= asked < len(names):
         return asked
-    shown = ", ".join(names[:8]) + (f" … ({len(names)} in all)" if len(names) > 8 else "")
     close = "" if spelled.lstrip("-").isdigit() else nearest(spelled, names)
     fix = f"did you mean '{close}'?" if close else f"one of its names, or 0 to {len(names) - 1}"
-    raise RequestError(f"there is no class {spelled}", where=where, why=f"the model was trained with {shown}", fix=fix)
+    raise RequestError(f"there is no class {spelled}", where=where, why=f"the model was trained with {shown_names(names)}", fix=fix)
 
 
 def find_guidance(options: SampleOptions, artifact: Artifact, told: Told) -> Guidance:

@@ -1,8 +1,9 @@
-"""Rows that a person gives to samples: what they begin with, and what the network is told of them, read as training rows were."""
+"""Rows that a person gives to samples, read as training rows were, and what samples begin with."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainwright.config.errors import DataError, RequestError, did_you_mean
+from trainwright.config.errors import DataError
+from trainwright.data.source import Source
+from trainwright.data.sources.memory import WHERE as GIVEN
 from trainwright.domains.diffusion.artifact import Artifact
-from trainwright.domains.diffusion.drawing import Told
 from trainwright.domains.diffusion.editing.inpainting import checked_mask
 from trainwright.domains.diffusion.findings import ROUNDING
-from trainwright.domains.diffusion.layout import Layout, find_layout, is_placed, piece_of
+from trainwright.domains.diffusion.layout import find_layout
 from trainwright.domains.diffusion.transforms import transforms_of
-from trainwright.domains.forms import as_rows, is_record
-from trainwright.features.encoding import TableEncoder
+from trainwright.domains.forms import as_rows
+from trainwright.features.encoding import EncodedTable, TableEncoder
 from trainwright.features.table_rows import table_rows
 
 TABLES = (".csv", ".parquet", ".jsonl", ".json", ".tsv")
@@ -104,47 +106,51 @@ def _mask_in(named: str, shape: tuple[int, ...]) -> Tensor:
         raise DataError("this mask cannot be read", where=f"mask {named}", why=str(error), fix="a picture, or an array in .npy") from error
 
 
-def read_condition(artifact: Artifact, given: Any, classes: Tensor | None) -> Told:
-    """What the network is told: the classes, and the columns of a mapping, or of a table with a row for each sample in turn.
-
-    Raises RequestError or DataError for columns that it does not follow, and for those that lack.
-    """
-    layout = artifact.system.layout
-    if given is None:
-        return Told(classes)
-    if not artifact.told:
-        what = "this model follows no columns beside a class" if layout.label else "this model follows no columns"
-        raise RequestError(what, where="condition", why="system.condition named none", fix="leave condition out")
-    if is_record(given) or isinstance(given, dict):
-        strange = next((name for name in given if name not in artifact.told), None)
-        if strange is not None:
-            what, why = f"this model does not follow '{strange}'", f"it follows {', '.join(artifact.told)}"
-            raise RequestError(what, where="condition", why=why, fix=did_you_mean(str(strange), artifact.told))
-    batch, encoder = encode_columns(artifact, artifact.told, given, "condition")
-    numbers, beside = told_of(artifact, encoder, batch)
-    return Told(classes, numbers, beside)
-
-
-def told_of(artifact: Artifact, encoder: TableEncoder, batch: dict[str, Tensor]) -> tuple[Tensor | None, Tensor | None]:
-    """Numbers (m, k) and arrays (m, channels, …) of rows that have the columns which are told, and no others."""
-    layout = artifact.system.layout
-    pieces = [each for group in encoder.spec.inputs if (each := piece_of(group, artifact.told)) is not None]
-    alone = Layout(
-        layout.made, layout.shape, None, [each for each in pieces if not is_placed(each)], [each for each in pieces if is_placed(each)]
-    )
-    return alone.read_told(batch), alone.read_beside(batch)
-
-
 def encode_columns(artifact: Artifact, columns: Sequence[str], given: Any, where: str) -> tuple[dict[str, Tensor], TableEncoder]:
-    """Rows of these columns alone as the tensors of a batch, read as training rows were; raises DataError where none is left."""
+    """Rows of these columns alone as the tensors of a batch, read as training rows were; raises DataError as `encode_rows`."""
+    encoder = encoder_of(artifact, columns)
+    batch, _ = encode_rows(encoder, read_rows(encoder, given, where), where)
+    return batch, encoder
+
+
+def encoder_of(artifact: Artifact, columns: Sequence[str]) -> TableEncoder:
+    """What reads these columns alone as training rows were; the class, a target there, is an input of it."""
     state = artifact.encoder.state()
-    kept = {name: state["columns"][name] for name in state["inputs"] if name in columns}
+    kept = {name: state["columns"][name] for name in [*state["inputs"], *state["targets"]] if name in columns}
+    for name in set(kept) & set(state["targets"]):
+        kept[name] = {**kept[name], "config": {**kept[name]["config"], "missing": "drop"}}
     tied = {name: members for name, members in state["tied"].items() if all(each in kept for each in members)}
-    encoder = TableEncoder.restore({**state, "inputs": list(kept), "targets": [], "tied": tied, "columns": kept, "selection": None})
-    encoded = encoder.encode(encoder.read(as_rows(given, set(kept))), targets=False)
+    return TableEncoder.restore({**state, "inputs": list(kept), "targets": [], "tied": tied, "columns": kept, "selection": None})
+
+
+def read_rows(encoder: TableEncoder, given: Any, where: str) -> Source:
+    """The rows of a table, a file, a frame or a mapping; raises DataError for what is none of them."""
+    with said_of(where):
+        return encoder.read(as_rows(given, set(encoder.inputs)))
+
+
+def encode_rows(encoder: TableEncoder, source: Source, where: str) -> tuple[dict[str, Tensor], EncodedTable]:
+    """Rows as the tensors of a batch, all of them; raises DataError for one that lacks a value: those after it would move up."""
+    with said_of(where):
+        encoded = encoder.encode(source, targets=False)
+    for each in encoded.dropped:
+        what = f"{each.reason}: {encoder.features[each.column].listed(each.rows)}"
+        why = "sample number k takes row k, and the rows after it would move up"
+        raise DataError(what, where=where, why=why if len(source) > 1 else "", fix="give it a value, or leave such rows out")
     if not len(encoded.rows):
-        raise DataError("no row can be read", where=where, why="; ".join(each.reason for each in encoded.dropped), fix="give other rows")
+        raise DataError("there are no rows", where=where, fix="give a row for each sample, or fewer, which are taken in turn")
     positions = torch.arange(len(encoded.rows))
     batch = dict(table_rows(encoded, positions.numpy()).take(positions))
     transforms = transforms_of(encoder.spec)
-    return (batch if transforms is None else dict(transforms.always(batch))), encoder
+    return (batch if transforms is None else dict(transforms.always(batch))), encoded
+
+
+@contextmanager
+def said_of(where: str) -> Iterator[None]:
+    """Errors that name no file are told of the option that the rows were given by."""
+    try:
+        yield
+    except DataError as error:
+        if error.where in (GIVEN, "data.source", ""):
+            error.where = where
+        raise

@@ -57,7 +57,7 @@ class SampleOptions(PartConfig):
     labels: Annotated[list[ClassName], BeforeValidator(_as_names)] | None = Field(default=None, json_schema_extra={"metavar": "NAMES"})
     """The class of each sample, in turn: `0,1,7`."""
     condition: Any = Field(default=None, json_schema_extra={"metavar": "ROW"})
-    """Other columns that say which one is made: `{age: 40, sex: male}`, or a file with a row for each sample, in turn."""
+    """Columns that say which one is made: `{age: 40, sex: male}`, or a file with a row for each sample, in turn; the class may be one."""
     unconditional: bool = False
     """Tell the network nothing of what is to be made."""
     guidance: float | None = Field(default=None, ge=0, json_schema_extra={"metavar": "W"})
@@ -94,6 +94,8 @@ class SampleOptions(PartConfig):
         given = [name for name in ("class_", "labels", "unconditional") if getattr(self, name) not in (None, False)]
         if len(given) > 1:
             raise as_refusal(ConfigError(f"{' and '.join(each.rstrip('_') for each in given)} are both given", fix="keep one of them"))
+        if self.unconditional and self.condition is not None:
+            raise as_refusal(ConfigError("unconditional and condition are both given", fix="keep one of them"))
         if self.labels is not None and not self.labels:
             raise as_refusal(ConfigError("labels are empty", fix="name a class for each sample: 0,1,7"))
         without = [name for name in GUIDING if name in self.model_fields_set and self.guidance is None]
