@@ -10,7 +10,7 @@ from importlib import import_module
 from types import TracebackType
 
 from trainwright.cli.streams import OutputLostError, Shown, end_of, prepare_streams
-from trainwright.parallel.slurm.early import leave_to_come_back
+from trainwright.parallel.slurm.early import ignore_once_over, leave_to_come_back
 
 COMMANDS: dict[str, str] = {
     "train": "train on a table, or as a configuration says",
@@ -87,6 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.excepthook = _report_unexpected
     try:
         code = dispatch(words, shown_whole, debugging)
+        if argv is None:
+            ignore_once_over()
         sys.stdout.flush()
         if argv is None and among_ranks(words):
             from trainwright.parallel.leaving import leave

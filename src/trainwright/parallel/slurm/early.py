@@ -18,6 +18,13 @@ def leave_to_come_back() -> None:
         signal.signal(number, _leave)
 
 
+def ignore_once_over() -> None:
+    """Let the early signal do nothing from here on: the command is over, and Python ends it as a failure while it takes itself apart."""
+    number = getattr(signal, f"SIG{os.environ.get(REQUEUES, '')}", None)
+    if number is not None:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _leave(number: int, frame: object) -> None:
     sys.stderr.write(f"{signal.Signals(number).name}: the run had not begun, or was just over; it goes on when its job begins again\n")
     sys.stderr.flush()
