@@ -29,6 +29,7 @@ GOOD: list[dict[str, Any]] = [
     {"system": {"type": "./my_system.py:MySystem", "loss": {"lambda_x": [0, 1.0, 0.1, 5000]}}, "data": "./my_data.py:make"},
     {"parser": "./my_args.py:make", "arguments": ["--n", "3"], "system": "./my_system.py:MySystem"},
     {"model": GRAPH, "trainer": {"precision": "bf16", "strategy": "ddp", "modes": {"compile": True}, "ema": 0.99}},
+    {"data": {"source": "titanic.csv", "cache": "memory", "cache_memory": "25%"}, "targets": ["survived"]},
     {"model": GRAPH, "trainer": {"precision": {"type": "bf16"}, "strategy": {"type": "ddp", "hook": "fp16"}}},
     {"system": "diffusion", "trainer": {"sampling": "500 steps", "sample_metrics": ["fid", {"type": "kid"}]}},
     {"system": "diffusion", "trainer": {"sampling": {"every": "1 epoch"}, "sample_metrics": "fid,kid"}},
@@ -50,6 +51,7 @@ BAD: list[dict[str, Any]] = [
     {"model": GRAPH, "evaluation": {"intervals": False}},
     {"model": GRAPH, "trainer": {"precision": "bf17"}},
     {"model": GRAPH, "trainer": {"strategy": "dpp"}},
+    {"data": {"source": "titanic.csv", "cache_memory": 0.95}, "targets": ["survived"]},
 ]
 IN_PIECES: list[dict[str, Any]] = [
     {"base": "own.yaml", "trainer": {"max_steps": 5}},

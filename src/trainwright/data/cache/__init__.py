@@ -12,6 +12,8 @@ from trainwright.config.model import PartConfig, refusal
 from trainwright.config.sizes import Bytes
 
 PERCENT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*%\s*")
+Share = Annotated[float, Field(gt=0, le=0.9)]
+Percentage = Annotated[str, Field(pattern=rf"^{PERCENT.pattern}$")]
 
 
 def parse_share(value: Any) -> Any:
@@ -37,7 +39,7 @@ class CachedData(PartConfig):
 
     cache: Annotated[Literal["auto", "memory", "disk", "off"], BeforeValidator(word_of_truth)] = "auto"
     """Where samples are kept once decoded; `auto`: those of files that must be decoded, in memory, then on disk; `memory`, `disk`: any."""
-    cache_memory: Annotated[float, BeforeValidator(refusal(parse_share)), Field(gt=0, le=0.9)] = 0.25
+    cache_memory: Annotated[Share, BeforeValidator(refusal(parse_share), json_schema_input_type=Share | Percentage)] = 0.25
     """The share of this machine's memory (of its container's limit) that kept samples may take: `25%`."""
     cache_limit: Bytes = Bytes.parse("20 GiB")
     """What all samples that are kept on disk may take together; those of the data that were not read for longest are removed first."""
