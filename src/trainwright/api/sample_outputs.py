@@ -24,6 +24,13 @@ from trainwright.runs.media.samples import SampleForm, grid_of, name_of, read_sa
 
 FILES = (".png", ".npz", ".gif")
 """Endings of an output that is a file; any other name is that of a folder."""
+INSTEAD = {
+    **dict.fromkeys((".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".pdf", ".svg"), ".png"),
+    **dict.fromkeys((".npy", ".pt", ".pth", ".safetensors", ".csv", ".parquet", ".json", ".zip"), ".npz"),
+    **dict.fromkeys((".mp4", ".mov", ".avi", ".webm"), ".gif"),
+    **dict.fromkeys((".wav", ".flac", ".mp3", ".ogg", ".txt"), ""),
+}
+"""Endings of files that are not written → what is written of that kind, a folder where that is nothing."""
 NUMBERS, ABOUT = "samples", "samples.json"
 SECONDS, REST = 3.0, 1.5
 """Seconds that the way to the samples lasts in a `.gif`, and that its end is shown."""
@@ -48,10 +55,20 @@ class Made:
 def ensure_place(output: str | Path, inputs: Any, steps: bool) -> None:
     """Raises RequestError, before anything is drawn, for a place that is taken; `steps`: whether a sampler's steps can be shown."""
     ending = Path(output).suffix.lower()
+    refuse_ending(output, f"-o {output}")
     if ending == ".gif" and not steps:
         why = "its system makes samples by its own sample(n, generator), which shows no steps"
         raise RequestError("this model has no steps to show", where=f"-o {output}", why=why, fix="-o grid.png, or a folder")
     (ensure_output if ending in FILES else ensure_output_folder)(output, inputs)
+
+
+def refuse_ending(output: str | Path, where: str) -> None:
+    """Raises RequestError for a name that ends as a file does that is not written: a folder of that name is not what is meant."""
+    ending = Path(output).suffix.lower()
+    if ending in INSTEAD and not Path(output).is_dir():
+        why = f"a file of samples ends in {', '.join(FILES[:-1])} or {FILES[-1]}; any other name is that of a folder"
+        fix = f"{where.split()[0]} {Path(output).with_suffix(INSTEAD[ending])}"
+        raise RequestError(f"samples are not written as {ending}", where=where, why=why, fix=fix)
 
 
 def check_kind(output: str | Path, shape: tuple[int, ...], form: SampleForm, preview: str = "") -> None:
@@ -136,6 +153,7 @@ def _flat(picture: np.ndarray) -> np.ndarray:
 
 def show_preview(path: str, form: SampleForm) -> Watch:
     """What is told of each step and writes what the denoiser makes of the samples of the first batch by then."""
+    refuse_ending(path, "--preview")
     ensure_output(path, where="--preview")
 
     def write(told: Mapping[str, Any]) -> None:

@@ -14,6 +14,8 @@ from trainwright.data.endings import COMPRESSED, EXTENSIONS
 
 LOOKED_AT = 5000
 """Files of a folder that are looked at to say what is in it."""
+ALIKE = 0.65
+"""How alike a name must be to be offered in place of one that is not there, 0 to 1."""
 
 
 def check_readable(path: Path, where: str = "data.source") -> None:
@@ -39,6 +41,13 @@ def check_readable(path: Path, where: str = "data.source") -> None:
         raise DataError(f"'{path}' cannot be read", where=where, why=error.strerror or str(error), fix=fix) from error
     if not first:
         raise DataError(f"'{path}' is empty", where=where, why="it has 0 bytes", fix="give a file with column names and rows")
+
+
+def refuse_run(folder: Path, where: str = "data.source") -> None:
+    """Raise DataError for the directory of a run, which is no data, whatever pictures and tables it holds."""
+    if all(os.path.isfile(folder / name) for name in ("run.json", "config.yaml")):
+        fix = f"to continue it: trainwright resume {folder}; to train as it was: trainwright train {folder / 'config.yaml'} run.dir=DIR"
+        raise DataError(f"'{folder}' is a run, and no data", where=where, why="it holds run.json and config.yaml", fix=fix)
 
 
 def _refuse_folder(folder: Path, where: str) -> DataError:
@@ -71,7 +80,7 @@ def name_beside(path: Path) -> str:
         return f"the folder '{path.parent}' does not exist either; '{folder}' does"
     names = sorted(each.name for each in folder.iterdir() if not each.name.startswith(".")) if os.access(folder, os.R_OK) else []
     stems = {name.split(".")[0]: name for name in names}  # endings are alike whatever the names, so they do not count
-    full = stems.get(nearest(path.name.split(".")[0], stems), "")
+    full = stems.get(nearest(path.name.split(".")[0], stems, ALIKE), "")
     if full:
         return f"did you mean '{folder / full if str(folder) != '.' else full}'?"
     return f"there are: {', '.join(names[:12])}{', …' if len(names) > 12 else ''}" if names else f"the folder '{folder.resolve()}' is empty"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from trainwright.data.cache.samples import SampleCache
+
+log = logging.getLogger(__name__)
 
 
 class References(NamedTuple):
@@ -80,6 +83,10 @@ class LazyFeature(Feature):
         """What its files were like, for results.json, as far as they were decoded; nothing where there is nothing to tell."""
         return {}
 
+    def early_remarks(self) -> list[str]:
+        """What is to be said before training of those of its files that were decoded so far."""
+        return []
+
     def last_remarks(self) -> list[str]:
         """What is known of its files once all were decoded, and is to be said after training."""
         return []
@@ -103,6 +110,19 @@ class LazyFeature(Feature):
     def encode(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> dict[str, np.ndarray]:
         """A lazy column is never encoded up front."""
         raise NotImplementedError
+
+
+def lazy_features(features: Mapping[str, Feature]) -> list[LazyFeature]:
+    """Those of the columns that are decoded batch by batch."""
+    return [each for each in features.values() if isinstance(each, LazyFeature)]
+
+
+def describe_files(features: Mapping[str, Feature], said: Collection[str] = ()) -> dict[str, dict[str, Any]]:
+    """Column → what its files were like, told too unless it was `said` before: in training, validation and test every one was decoded."""
+    lazy = lazy_features(features)
+    for line in [line for each in lazy for line in each.last_remarks() if line not in said]:
+        log.info("note: %s", line)
+    return {each.name: record for each in lazy if (record := each.record())}
 
 
 class Decoder:

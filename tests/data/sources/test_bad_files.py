@@ -33,6 +33,20 @@ def test_a_missing_file_names_the_nearest(write) -> None:
     refused(lambda: from_text(str(path.parent / "nowhere" / "x.csv")), "nowhere", "does not exist")
 
 
+def test_a_name_that_is_hardly_alike_is_not_offered(write) -> None:
+    path = write("a,b\n1,2\n", "threes.png")
+    said = refused(lambda: from_text(str(path.with_name("nothere"))), "no file", "there are: threes.png")
+    assert "did you mean" not in str(said)
+
+
+def test_a_run_is_no_data(tmp_path: Path) -> None:
+    """Also one with pictures that it made, which a domain would read as a folder of them."""
+    (tmp_path / "examples").mkdir()
+    for name in ("run.json", "config.yaml", "examples/0.png"):
+        (tmp_path / name).write_text("{}")
+    refused(lambda: from_text(str(tmp_path)), "is a run, and no data", f"trainwright resume {tmp_path}")
+
+
 def test_a_directory_is_no_table(write) -> None:
     path = write("a,b\n1,2\n")
     refused(lambda: from_text(str(path.parent)), "is a directory", "/*.csv")

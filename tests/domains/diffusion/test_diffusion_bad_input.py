@@ -14,6 +14,7 @@ from PIL import Image
 from commands import trainwright_command
 from trainwright.config.errors import RequestError
 from trainwright.domains.diffusion.prepared import PreparedDiffusion
+from trainwright.features.lazy import describe_files
 from trainwright.systems.run_config import read_config
 
 RANDOM = np.random.default_rng(1)
@@ -200,6 +201,29 @@ def write_album(folder: Path) -> str:
     frames[0].save(album / "moving.gif", save_all=True, append_images=frames[1:3])
     (album / "cut.png").write_bytes((album / "03.png").read_bytes()[:200])
     return str(album)
+
+
+def test_what_is_odd_about_pictures_is_told_and_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One that has to be enlarged before training, and of what kinds the rest are once all were decoded."""
+    album = Path(write_album(tmp_path))
+    (album / "cut.png").unlink()
+    Image.fromarray(RANDOM.integers(0, 256, (20, 20, 4), np.uint8)).save(album / "clear.png")
+    Image.fromarray(RANDOM.integers(0, 65536, (20, 20), np.uint16)).save(album / "deep.png")
+    Image.fromarray(RANDOM.integers(0, 256, (3, 4, 3), np.uint8)).save(album / "tiny.png")
+    system = {"type": "diffusion", "columns": {"image": {"type": "image", "size": 16}}}
+    data = {"source": str(album), "split": {"type": "random", "validation": 0, "test": 0}}
+    made = PreparedDiffusion(read_config({"system": system, "data": data}))
+    assert any("1 picture smaller than 16×16, enlarged: tiny.png (4×3)" in line for line in made.lines())
+    with caplog.at_level("INFO", "trainwright"):
+        found = describe_files(made.data.table.encoder.features, said=made.data.notes)["image"]
+    assert (found["decoded"], found["smaller"], found["alpha"], found["animated"], found["deep_gray"]) == (18, 1, 1, 1, 1)
+    assert "1 with transparency" in caplog.text and "1 gray of 16 bits" in caplog.text and "1 animated" in caplog.text
+    assert "enlarged" not in caplog.text, "it was told before"
+
+
+def test_a_class_of_one_row_is_told_of_in_training(tmp_path: Path) -> None:
+    made = prepared(points(lambda row: "b" if row == 7 else "a")(tmp_path), XY)
+    assert made.data.layout.classes == ["a", "b"] and 7 in made.data.table.train.tolist() and len(made.splits["validation"])
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:

@@ -183,6 +183,12 @@ def test_grids_of_training_begin_from_one_noise_that_is_their_own(run: tw.Run) -
     assert sorted(each.name for each in media.iterdir()) == ["step-00000002.png", "step-00000004.png"]
 
 
+def test_the_report_shows_one_grid_and_names_its_classes(run: tw.Run) -> None:
+    page = run.report().read_text()
+    assert "each class in turn: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9. Those made while it trained are in media/samples." in page
+    assert 'id="media"' not in page and page.count("data:image/png;base64,") == 2, "made, and held out"
+
+
 def test_calls_that_cannot_be_meant_are_told(run: tw.Run) -> None:
     calls: list[tuple[dict[str, Any], str]] = [
         ({"step": 3}, "did you mean 'steps'"),
@@ -239,6 +245,8 @@ REFUSED: list[tuple[list[str], str]] = [
     (["-n", "0"], "0 samples cannot be made"),
     (["--batch-size", "0"], "0 samples make no batch"),
     (["-o", "runs/digits/x.png"], "a run is not written into"),
+    (["-o", "made.jpg"], "fix: -o made.png"),
+    (["--preview", "now.JPEG"], "fix: --preview now.png"),
 ]
 
 

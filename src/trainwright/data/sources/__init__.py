@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -145,7 +146,7 @@ PARTS = PartTable("source", _PARTS)
 def from_text(text: str) -> dict[str, Any]:
     """The options that a path, a pattern or `builtin:NAME` stands for: the source of the domain that claims it most.
 
-    Raises DataError when there is no such file or set, and where two domains claim it alike.
+    Raises DataError when there is no such file or set, for the directory of a run, and where two domains claim it alike.
     """
     kind, colon, name = text.partition(":")
     if colon and kind == "builtin":
@@ -157,7 +158,9 @@ def from_text(text: str) -> dict[str, Any]:
         raise DataError("no data named", where="data.source", fix="give a path, a pattern or builtin:NAME")
     from trainwright.data.claims import find_claim
     from trainwright.data.files import found_files
+    from trainwright.data.readable import refuse_run
 
+    refuse_run(Path(os.path.expanduser(text)))
     if claim := find_claim(text):
         return {"type": claim, "path": text}
     kinds = {kind_of(file) for file in found_files(text)}

@@ -169,8 +169,11 @@ def assemble_split(rows: np.ndarray, part: np.ndarray, method: str, notes: Seque
     return Split(train, validation, test, method, list(notes))
 
 
-def check_split(split: Split, rows: RowsToDivide) -> Split:
-    """The split, with classes that are missing somewhere noted; raises DataError when it cannot be trained or measured on."""
+def check_split(split: Split, rows: RowsToDivide, predicted: bool = True) -> Split:
+    """The split, with classes that are missing somewhere noted; raises DataError when it cannot be trained or measured on.
+
+    A part that has one class only is refused where classes are `predicted`: where a model is told them, each is one thing to make.
+    """
     if not len(split.train):
         raise DataError(
             "no training rows", where="data.split", why=f"the {split.method} split puts every row elsewhere", fix="change data.split"
@@ -181,7 +184,7 @@ def check_split(split: Split, rows: RowsToDivide) -> Split:
         place[rows.numbers] = codes
         classes = {name: np.unique(place[part]) for name, part in split.parts().items() if len(part)}
         for name, found in classes.items():
-            if len(found) == 1:
+            if predicted and len(found) == 1:
                 raise DataError(
                     f"the {name} rows hold one class of '{target}' only: {names[found[0]]}",
                     where="data.split",

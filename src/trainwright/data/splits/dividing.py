@@ -23,6 +23,7 @@ def make_split(
     hashes: np.ndarray | None = None,
     orders: Mapping[str, str] | None = None,
     joins: Mapping[str, Sequence[str]] | None = None,
+    predicted: bool = True,
 ) -> Split:
     """Divides the rows of a source.
 
@@ -36,6 +37,7 @@ def make_split(
         hashes: uint64 per row, recorded with the split (see `row_hashes`).
         orders: column name → `day_first` or `month_first`, where it was given how dates are read.
         joins: column name → which spellings of its values are one (see `spelling.key_of`).
+        predicted: whether targets are predicted; a model that is told them, and makes the rest, can do with one class in a part.
 
     Raises:
         DataError: too few rows, an empty split, one class only in a split, or a column that does not say what it should.
@@ -45,7 +47,7 @@ def make_split(
     rows.orders, rows.joins = orders or {}, joins or {}
     split = build("split", options).divide(rows)
     split.hashes, split.seed = hashes, rows.seed
-    checked = check_split(split, rows)
+    checked = check_split(split, rows, predicted)
     checked.notes += label_notes(checked, rows)
     return checked
 

@@ -80,7 +80,7 @@ def prepare_rows(config: Config, source: Source | None = None) -> PreparedRows:
     parts = find_parts(config.system, source)
     targets = [parts.label] if parts.label else []
     kinds = {name: each.type for name, each in parts.options.items()}
-    split = make_split(config.data.split, source, config.run.seed, targets, kinds, hashes=row_hashes(source))
+    split = make_split(config.data.split, source, config.run.seed, targets, kinds, hashes=row_hashes(source), predicted=False)
     inputs = [*parts.made, *parts.told]
     table = EncodedTable.fit(
         source, split, parts.options, inputs, targets, memory_limit=int(config.data.memory_limit), seed=config.run.seed

@@ -20,7 +20,7 @@ from trainwright.domains.diffusion.data import Found, PreparedRows, check_every_
 from trainwright.domains.diffusion.findings import cautions, refuse_unfit
 from trainwright.domains.diffusion.models.choosing import choose_backbone
 from trainwright.domains.diffusion.system import DiffusionSystem, shape_for
-from trainwright.domains.diffusion.told import sample_blocks
+from trainwright.domains.diffusion.told import sample_blocks, shown_media
 from trainwright.domains.diffusion.training import suggest_training
 from trainwright.domains.diffusion.transforms import transforms_of
 from trainwright.domains.diffusion.units import Units
@@ -30,6 +30,7 @@ from trainwright.domains.report import FORMAT, show_code, show_repeat, write_ana
 from trainwright.domains.row_check import CheckedRows
 from trainwright.engine.result import FitResult
 from trainwright.engine.trainer import Trainer
+from trainwright.features.lazy import describe_files, lazy_features
 from trainwright.files.whole import whole_file
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.results import build_results
@@ -50,6 +51,7 @@ class PreparedDiffusion(Prepared):
         resolved = resolve_config(config, self.data, self.found)
         refuse_unfit(resolved.system, self.data, self.found)
         self.data.notes += cautions(resolved.system, self.data, self.found)
+        self.data.notes += [line for each in lazy_features(self.data.table.encoder.features) for line in each.early_remarks()]
         super().__init__(resolved)
 
     @classmethod
@@ -157,7 +159,8 @@ class PreparedDiffusion(Prepared):
             show_code("From Python", "import trainwright as tw\n\nmore = tw.load({run}).sample(64, seed=1)", "python"),
             *show_repeat(command),
         ]
-        write_analysis(run, {"format": FORMAT, "about": about, "facts": [], "cautions": [], "blocks": use}, system, more)
+        content = {"format": FORMAT, "about": about, "facts": [], "cautions": [], "blocks": use, "shown_media": shown_media(more)}
+        write_analysis(run, content, system, more)
 
     def finish(self, run: RunDirectory, fitted: FitResult) -> Finished:
         """Write the model, results.json and the report."""
@@ -175,6 +178,7 @@ class PreparedDiffusion(Prepared):
             best=fitted.best,
             seed=self.config.run.seed,
             weights_sha256=sha256,
+            files=describe_files(data.table.encoder.features, said=data.notes),
         )
         held_out = self.splits.get("test") or self.splits.get("validation") or self.splits["train"]
         told = sample_blocks(run, self.system, self.splits["train"], held_out, transforms_of(data.table.spec))

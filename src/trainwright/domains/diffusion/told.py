@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from trainwright.data.rows import Rows
 from trainwright.data.transforms.batches import BatchTransforms
 from trainwright.domains.diffusion.draws import RowDraws
 from trainwright.domains.diffusion.system import DiffusionSystem
+from trainwright.engine.sampling import FOLDER
 from trainwright.engine.system import StepContext
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.media import Media
@@ -25,6 +27,8 @@ SECTION = "Samples"
 SHOWN, COMPARED, MEASURED = 36, 2000, 64
 """Samples that are shown; training rows that they are compared with; rows at each level of noise."""
 LEVELS = 12
+NAMED = 12
+"""Classes that are named beside samples."""
 COPIES = 0.5
 """A sample that is nearer to a training row than this share of what a held-out row usually is, is nearly one."""
 Block = dict[str, Any]
@@ -63,7 +67,7 @@ def _blocks(run: RunDirectory, system: DiffusionSystem, train: Reader, held_out:
     device = next(system.parameters()).device
     made = system.sample_numbered(0, SHOWN, 0).to(device)
     real = system.units.restore(held_out.values(SHOWN))
-    shown = _pictures(run, made, real) if system.units.range is not None else _values(made, real, system)
+    shown = _pictures(run, made, real, system.layout.classes) if system.units.range is not None else _values(made, real, system)
     return [
         *shown,
         *_copies(system.units.encode(made).cpu(), train.values(COMPARED), held_out.values(COMPARED)),
@@ -71,13 +75,27 @@ def _blocks(run: RunDirectory, system: DiffusionSystem, train: Reader, held_out:
     ]
 
 
-def _pictures(run: RunDirectory, made: Tensor, real: Tensor) -> list[Block]:
-    """Both as grids."""
+def _pictures(run: RunDirectory, made: Tensor, real: Tensor, classes: list[str]) -> list[Block]:
+    """Both as grids; those that were made while it trained are named rather than shown again."""
     media, form = Media(run.path), SampleForm((-1.0, 1.0))
     files = [write_together(media, f"examples/{name}", each.cpu(), form)[0] for name, each in (("made", made), ("held-out", real))]
     captions = ["made, of the seed 0", "rows that were held out"]
     tiles = [{"file": str(path.relative_to(run.path)), "caption": said} for path, said in zip(files, captions, strict=True)]
-    return [{"type": "wall", "section": SECTION, "tiles": tiles, "columns": 2}]
+    said = [_in_turn(classes, len(made))] if classes else []
+    said += [f"Those made while it trained are in media/{FOLDER}."] if (run.path / "media" / FOLDER).is_dir() else []
+    caption = [{"text": " ".join(said), "limit": 400}] if said else ""
+    return [{"type": "wall", "section": SECTION, "tiles": tiles, "columns": 2, "caption": caption}]
+
+
+def _in_turn(classes: list[str], count: int) -> str:
+    """Which class each of so many samples is of."""
+    names = ", ".join(classes[: min(NAMED, count)]) + (", …" if len(classes) > NAMED else "")
+    return f"Made, row by row, of each class in turn: {names}."
+
+
+def shown_media(blocks: Sequence[Block]) -> list[str]:
+    """Folders of media/ that these blocks stand for, which the report does not show again."""
+    return [FOLDER] if any(each["type"] == "wall" for each in blocks) else []
 
 
 def _values(made: Tensor, real: Tensor, system: DiffusionSystem) -> list[Block]:

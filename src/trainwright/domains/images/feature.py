@@ -28,6 +28,7 @@ from trainwright.domains.images.reading.reference import AWAY
 from trainwright.domains.images.reading.row_files import HOW_TO_MEND, NEAR, RowFiles, full_path
 from trainwright.domains.images.reading.scanning import scan
 from trainwright.domains.images.sizes import choose_sides, describe_sizes
+from trainwright.domains.images.smaller import describe_smaller, smaller_rows
 from trainwright.domains.images.transforms.options import FitOptions, StoreOptions
 from trainwright.features.arrays import apply_transforms
 from trainwright.features.base import Counts, one_array
@@ -36,7 +37,6 @@ from trainwright.features.lazy import References
 from trainwright.features.npy import Unreadable
 from trainwright.features.row_progress import RowProgress
 from trainwright.features.words import text_array
-from trainwright.report.figures import plural
 
 SCALES = {"imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))}
 """Mean and deviation of each channel, of values of 0 to 1, that networks were trained with."""
@@ -364,7 +364,10 @@ class ImageFeature(FileFeature):
     def last_remarks(self) -> list[str]:
         known = len(self.unusable)
         self._learn_faults()
-        return [*(super().remarks() if len(self.unusable) > known else []), *self.describe_kinds()]
+        return [*(super().remarks() if len(self.unusable) > known else []), *self.counts.remarks(self.name), *self.early_remarks()]
+
+    def early_remarks(self) -> list[str]:
+        return describe_smaller(self, self._source())
 
     def _learn_faults(self) -> None:
         """Why the first pictures that are kept as missing cannot be read: workers count them, and these few are decoded here again."""
@@ -378,18 +381,14 @@ class ImageFeature(FileFeature):
 
     def remarks(self) -> list[str]:
         """The first rows left out or repaired, and what pictures were like, as far as they were decoded."""
-        return [*super().remarks(), *self.describe_kinds()]
-
-    def describe_kinds(self) -> list[str]:
-        """One line of what pictures were like that are not plain, of so many that were decoded."""
-        lines = self.counts.lines()
-        return [f"column '{self.name}': {plural(self.counts.decoded, 'picture')} decoded: {'; '.join(lines)}"] if lines else []
+        return [*super().remarks(), *self.counts.remarks(self.name)]
 
     def record(self) -> dict[str, Any]:
         """What was found in its files, for results.json: how many were decoded, of which kinds, and the first that cannot be read."""
         self._learn_faults()
         unusable = [{"row": row, "file": path, "reason": fault} for row, (path, fault) in sorted(self.faults.items())[:SHOWN]]
-        return {"decoded": self.counts.decoded, **self.counts.summary(), **({"first_unreadable": unusable} if unusable else {})}
+        small = {"smaller": len(small)} if len(small := smaller_rows(self)) else {}
+        return {"decoded": self.counts.decoded, **self.counts.summary(), **small, **({"first_unreadable": unusable} if unusable else {})}
 
     @property
     def is_sequence(self) -> bool:

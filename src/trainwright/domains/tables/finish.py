@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -29,8 +28,7 @@ from trainwright.domains.tables.show import result_lines
 from trainwright.domains.tables.told_blocks import domain_blocks
 from trainwright.domains.tables.verdicts import tune_thresholds, verdicts
 from trainwright.engine.trainer import FitResult
-from trainwright.features.base import Feature
-from trainwright.features.lazy import LazyFeature
+from trainwright.features.lazy import describe_files
 from trainwright.features.row_weights import ROW_WEIGHT
 from trainwright.features.table_rows import table_rows
 from trainwright.files.whole import whole_file
@@ -103,14 +101,6 @@ def finish(
     write_table(run, found, prepared.targets, system, more)
     run.write_json("results.json", results)
     return results, found
-
-
-def describe_files(features: Mapping[str, Feature]) -> dict[str, dict[str, Any]]:
-    """Column → what its files were like, which is said too: in training, validation and test every one was decoded."""
-    lazy = [each for each in features.values() if isinstance(each, LazyFeature)]
-    for line in [line for each in lazy for line in each.last_remarks()]:
-        log.info("note: %s", line)
-    return {each.name: record for each in lazy if (record := each.record())}
 
 
 def calibrate(calibration: Calibration, prepared: PreparedData, model: Model, size: int) -> dict[str, dict[str, Labelled]]:

@@ -15,9 +15,10 @@ SHOWN = 12
 
 
 def media(material: Material) -> ReportSection | None:
-    """The newest of every name, by time; None when there are none."""
-    folder = material.path / "media"
+    """The newest of every name, by time, without folders that other blocks stand for (`shown_media`); None when there are none."""
+    folder, elsewhere = material.path / "media", material.analysis.get("shown_media") or []
     found = [each for each in folder.rglob("*") if each.suffix.lower() in (*images.TYPES, *audio.TYPES) and each.is_file()]
+    found = [each for each in found if each.relative_to(folder).parts[0] not in elsewhere]
     if not found:
         return None
     newest: dict[str, Path] = {}

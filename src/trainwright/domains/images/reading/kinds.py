@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from trainwright.report.figures import plural
+
 
 class Kind(IntFlag):
     """What was done with a picture, or was found in it."""
@@ -111,3 +113,19 @@ class PictureCounts:
     def lines(self) -> list[str]:
         """One line per kind, of those that were decoded."""
         return [f"{count:,} {WORDS[kind]}" for kind, count in self.counts().items() if kind is not Kind.UNREADABLE]
+
+    def remarks(self, column: str) -> list[str]:
+        """One line of what the pictures of a column were like that are not plain, of so many that were decoded; none where all are."""
+        lines = self.lines()
+        return [f"column '{column}': {plural(self.decoded, 'picture')} decoded: {'; '.join(lines)}"] if lines else []
+
+    def size_of(self, row: int) -> tuple[int, int]:
+        """Height and width of the picture of a row, upright, as it is in its file; zeros where it was not decoded."""
+        packed = int(self.packed[row])
+        return packed >> 20 & MOST_SIDE, packed & MOST_SIDE
+
+    def smaller(self, height: int, width: int, both: bool = False) -> np.ndarray:
+        """Rows (int64, ascending) of the pictures that were decoded and have a smaller side, or with `both` two smaller ones."""
+        tall, wide = self.packed >> 20 & MOST_SIDE, self.packed & MOST_SIDE
+        low, narrow = tall < height, wide < width
+        return np.flatnonzero((wide > 0) & ((low & narrow) if both else (low | narrow)))
