@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import torch
 import trainwright as tw
 from trainwright.cli.main import main
 from trainwright.config.errors import RequestError
+from trainwright.config.registry import build, options_class, parts
+from trainwright.domains.diffusion.asked import warn_beyond
 
 TRAIN = ["train", "points.csv", "system.type=diffusion", "system.of=[x, y]", "system.condition=[kind, age, place]", "system.steps=3"]
 QUICK = ["trainer.max_steps=2", "trainer.batch_size=16", "trainer.sampling=null", "evaluation.report=false", "run.dir=runs/points"]
@@ -72,8 +75,17 @@ def test_the_class_is_said_once(run: tw.Run) -> None:
 
 def test_more_noise_than_in_training_is_warned_of(run: tw.Run, caplog: pytest.LogCaptureFixture) -> None:
     run.sample(2)
+    run.sample(2, sigma_max=500)
     assert not caplog.records
     for more in ({"sigma_max": 1e6}, {"sigmas": [1e6, 1.0, 0.0]}):
         caplog.clear()
         run.sample(2, **more)
         assert "sampling begins at sigma 1e+06, and the model was trained at none above" in caplog.text
+
+
+@pytest.mark.parametrize("name", [name for name in parts("noise_density") if name != "auto"])
+def test_the_usual_levels_are_those_of_training(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Some densities rise with their shares, and others fall."""
+    density = build("noise_density", options_class("noise_density", name)(), sigma_data=0.5, size=32)
+    warn_beyond(torch.tensor([80.0, 0.0]), SimpleNamespace(density=density, denoiser=None, ends=(0.002, 80.0)))
+    assert not caplog.records

@@ -24,8 +24,8 @@ from trainwright.domains.diffusion.weaker import read_weaker
 log = logging.getLogger("trainwright.diffusion")
 
 WHERE = "sample"
-SLACK = 1.01
-"""How far beyond the levels of training is still one of them: schedules round."""
+BEYOND = 1.5
+"""How many times the most noise of training is told of: a little more is noise all the same."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ def begin_within(levels: Tensor, options: SampleOptions) -> Tensor:
 
 
 def warn_beyond(levels: Tensor, system: Any) -> None:
-    """Warn of levels above all of training, which a network without a table takes as it takes any number."""
-    first, most = float(levels[0]), float(system.density.quantile(torch.ones(1, dtype=torch.float64)))
-    if first > most * SLACK and getattr(system.denoiser, "sigmas", None) is None:
+    """Warn of levels far above all of training, which a network without a table takes as it takes any number."""
+    first, most = float(levels[0]), float(system.density.quantile(torch.tensor([0.0, 1.0], dtype=torch.float64)).max())
+    if first > most * BEYOND and getattr(system.denoiser, "sigmas", None) is None:
         log.warning(
             "sampling begins at sigma %g, and the model was trained at none above %.4g: what it makes of more noise is no sample; "
             "fix: begin at %.4g or less",
