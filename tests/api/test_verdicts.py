@@ -81,7 +81,7 @@ def test_a_run_that_its_length_ended_while_it_improved_says_how_to_go_on(run: tw
     page = (run.path / "report.html").read_text()
     assert "still improving" in page and "max_epochs=8" in page and "To try" in page and "new test rows" in page
     lines = result_lines(run.results, ["y"])
-    assert lines[-2:] == ["go on:", run.results["go_on"]] and len(lines[-1]) > 80  # whole, however long it is
+    assert lines[-2:] == ["go on:", run.results["go_on"]]  # whole, however long it is
     told = verdict_lines(run.results["verdict"]["y"])
     assert told == [line for line in lines if line in told] and all(len(line) <= 80 for line in told)
 
