@@ -89,11 +89,11 @@ def measure(folder: Path, seed: int, steps: int | None) -> tuple[float, float, f
     made = tw.load(folder).sample(SAMPLES, seed=seed, batch_size=500).flatten(1).double().numpy()
     right = float((judge.classifier.predict(made) == np.arange(SAMPLES) % 10).mean())
     found = right, judge.fid(made), judge.distance(made)
-    print(f"seed {seed}: {seconds:.0f} s of processor time, {told(found)}", flush=True)
+    print(f"seed {seed}: {seconds:.0f} s of processor time, {describe_numbers(found)}", flush=True)
     return found
 
 
-def told(found: Sequence[float]) -> str:
+def describe_numbers(found: Sequence[float]) -> str:
     """The three numbers."""
     return f"recognised {found[0]:.4f}, FID {found[1]:.3f}, distance {found[2]:.3f}"
 
@@ -116,7 +116,8 @@ def main() -> None:
     shutil.rmtree(arguments.folder, ignore_errors=True)
     runs = [arguments.folder / f"seed-{seed}" for seed in range(arguments.seeds)]
     found = [measure(run, seed, arguments.steps) for seed, run in enumerate(runs)]
-    print(f"mean: {told([statistics.mean(each) for each in zip(*found, strict=True)])}; asked at least 0.985, at most 1.9, at least 1.8")
+    means = [statistics.mean(each) for each in zip(*found, strict=True)]
+    print(f"mean: {describe_numbers(means)}; asked at least 0.985, at most 1.9, at least 1.8")
     show(arguments.folder, runs[0])
     print(f"{arguments.folder / 'grid.png'}, {arguments.folder / 'curve.svg'}")
 

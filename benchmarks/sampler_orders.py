@@ -92,7 +92,7 @@ def mixture(x: Tensor, sigma: Tensor) -> Tensor:
     return (logs.softmax(0) * each).sum(0)
 
 
-def graded(n: int) -> list[float]:
+def grade_levels(n: int) -> list[float]:
     """Levels from 10 to 0.1 evenly apart in ln σ, h = ln 100 / n, after short steps that grow to h."""
     h = math.log(100) / n
     steps = [0.05 * h**2]
@@ -106,7 +106,7 @@ def graded(n: int) -> list[float]:
 def error(way: Way, n: int) -> float:
     """The largest error of five starts, with steps of ln 100 / n."""
     given = {} if way.rest is None else {"n": n // 3 * 3 + way.rest}
-    made = PARTS[way.name].load()(mixture, START, graded(n), **way.options, **given)
+    made = PARTS[way.name].load()(mixture, START, grade_levels(n), **way.options, **given)
     return float((made[:, 0] - EXACT).abs().max())
 
 
@@ -212,7 +212,7 @@ def main() -> None:
     args = parser.parse_args()
     of_ode = [(way.label, {n: error(way, n) for n in STEPS}, way.order) for way in ODE]
     end = math.sqrt(0.25 + 0.01)
-    of_sde = [(way.label, {n: abs(spread(way.name, graded(n), **way.options) - end) for n in STEPS}, way.order) for way in SDE]
+    of_sde = [(way.label, {n: abs(spread(way.name, grade_levels(n), **way.options) - end) for n in STEPS}, way.order) for way in SDE]
     of_adaptive = [(f"dpm_adaptive order {order}", adaptive(order)) for order in (2, 3)]
     print("without noise: the largest error at σ 0.1, by the length of steps, ln 100 / n")
     print_table(of_ode)

@@ -33,7 +33,7 @@ def pictures(rows: int = 4, height: int = 9, width: int = 12) -> Tensor:
 def forwards(width: int, height: int, a: list[float]) -> np.ndarray:
     """The matrix of a picture as k-diffusion composes it, column and row for x and y, each side with its own length."""
 
-    def moved(x: float, y: float) -> np.ndarray:
+    def move_state(x: float, y: float) -> np.ndarray:
         return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]])
 
     def scaled(x: float, y: float) -> np.ndarray:
@@ -44,13 +44,13 @@ def forwards(width: int, height: int, a: list[float]) -> np.ndarray:
 
     factor, ratio = 2 ** (0.2 * a[2]), 2 ** (0.2 * a[5])
     steps = [
-        moved(width / 2 - 0.5, height / 2 - 0.5),
+        move_state(width / 2 - 0.5, height / 2 - 0.5),
         scaled(1 - 2 * a[0], 1 - 2 * a[1]),
         scaled(factor, factor),
         turned(-a[3]),
         turned(a[4]) @ scaled(ratio, 1 / ratio) @ turned(-a[4]),
-        moved(width * a[6] / 8, height * a[7] / 8),
-        moved(-width / 2 + 0.5, -height / 2 + 0.5),
+        move_state(width * a[6] / 8, height * a[7] / 8),
+        move_state(-width / 2 + 0.5, -height / 2 + 0.5),
     ]
     return np.linalg.multi_dot(steps)
 

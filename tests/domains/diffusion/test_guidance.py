@@ -18,7 +18,7 @@ from trainwright.domains.diffusion.guidance.denoisers import (
     DynamicThresholdDenoiser,
     quantile_of_rows,
 )
-from trainwright.domains.diffusion.guidance.rules import AdaptiveProjection, ZeroStar, rescaled
+from trainwright.domains.diffusion.guidance.rules import AdaptiveProjection, ZeroStar, rescale_guided
 from trainwright.nn.dims import append_dims
 
 MEANS = torch.tensor([-2.0, 3.0, 0.5], dtype=torch.float64)
@@ -94,7 +94,8 @@ def test_rescaling_gives_the_golden_numbers_and_the_deviation_of_the_better_pred
     k = torch.arange(8, dtype=torch.float64)[None]
     # rescale_noise_cfg of diffusers 0.42.1, guidance_rescale=0.7
     golden = [0, 1.39857846, 1.511310333, 0.2345504564, -1.257854029, -1.593793321, -0.4644063838, 1.091953641]
-    torch.testing.assert_close(rescaled(3 * k.sin(), k.cos(), 0.7)[0], torch.tensor(golden, dtype=torch.float64), rtol=1e-8, atol=1e-8)
+    found = rescale_guided(3 * k.sin(), k.cos(), 0.7)[0]
+    torch.testing.assert_close(found, torch.tensor(golden, dtype=torch.float64), rtol=1e-8, atol=1e-8)
     told, _ = predictions()
     guided = CFGDenoiser(OfClasses(), 4.0, NOTHING, rescale=1.0)(X, SIGMA, class_cond=CLASSES)
     torch.testing.assert_close(guided.std((1, 2)), told.std((1, 2)))
@@ -191,7 +192,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "a limit of nothing": (lambda: DynamicThresholdDenoiser(OfClasses(), limit=0), "largest value of the data"),
     "momentum without end": (lambda: AdaptiveProjection(momentum=1.0), "within -1 and 1"),
     "a norm of nothing": (lambda: AdaptiveProjection(norm_threshold=0), "norm_threshold=15"),
-    "single numbers rescaled": (lambda: rescaled(torch.ones(3, 1), torch.ones(3, 1), 0.5), "no deviation"),
+    "single numbers rescaled": (lambda: rescale_guided(torch.ones(3, 1), torch.ones(3, 1), 0.5), "no deviation"),
 }
 
 

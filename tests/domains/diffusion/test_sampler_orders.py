@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from benchmarks.sampler_orders import EXACT, ODE, SDE, START, Way, error, graded, mixture, spread
+from benchmarks.sampler_orders import EXACT, ODE, SDE, START, Way, error, grade_levels, mixture, spread
 from tests.domains.diffusion.exact_denoisers import gaussian, wide_mixture
 
 from trainwright.domains.diffusion.samplers import PARTS
@@ -49,7 +49,7 @@ def test_error_falls_with_the_order(way: Way) -> None:
 @pytest.mark.parametrize("way", SDE, ids=lambda way: way.label)
 def test_error_of_the_spread_falls_with_the_order(way: Way) -> None:
     end = math.sqrt(0.5**2 + 0.1**2)
-    one, other = (abs(spread(way.name, graded(n), **way.options) - end) for n in (64, 128))
+    one, other = (abs(spread(way.name, grade_levels(n), **way.options) - end) for n in (64, 128))
     assert math.log2(one / other) == pytest.approx(way.order, abs=0.2)
 
 

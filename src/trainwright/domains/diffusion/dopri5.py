@@ -68,12 +68,12 @@ def one_step(slope: Slope, time: Tensor, state: State, first: State, step: Tenso
     """The values after a step, their derivative there, and the errors of the step."""
     slopes = [first]
     for node, weights in list(zip(NODES, STAGES, strict=True))[1:]:
-        after = moved(state, slopes, weights, step)
+        after = move_state(state, slopes, weights, step)
         slopes.append(slope(time + node * step, after))
-    return after, slopes[-1], moved((torch.zeros_like(state[0]), torch.zeros_like(state[1])), slopes, ERROR, step)
+    return after, slopes[-1], move_state((torch.zeros_like(state[0]), torch.zeros_like(state[1])), slopes, ERROR, step)
 
 
-def moved(state: State, slopes: list[State], weights: tuple[float, ...], step: Tensor) -> State:
+def move_state(state: State, slopes: list[State], weights: tuple[float, ...], step: Tensor) -> State:
     """The values plus the step along the weighted slopes."""
     first, second = (
         sum((weight * each[part] for each, weight in zip(slopes, weights, strict=False) if weight), torch.zeros_like(state[part]))

@@ -29,13 +29,13 @@ def read_condition(artifact: Artifact, given: Any, classes: Tensor | None, class
     if given is None:
         return Told(classes)
     label = label_of(artifact)
-    if not followed(artifact):
+    if not list_followed(artifact):
         why, fix = "system.condition named none", "leave condition out"
         raise RequestError("this model follows no columns", where=WHERE, why=why, fix=fix)
     if isinstance(given, Mapping):
-        ensure_followed(given, followed(artifact))
+        ensure_followed(given, list_followed(artifact))
         columns_there(artifact, given)
-    source = read_rows(encoder_of(artifact, followed(artifact)), given, WHERE)
+    source = read_rows(encoder_of(artifact, list_followed(artifact)), given, WHERE)
     there = columns_there(artifact, source.schema.names)
     if label in there and class_said_by:
         fix = f"leave {class_said_by} out, or '{label}' out of the condition"
@@ -53,7 +53,7 @@ def label_of(artifact: Artifact) -> str:
     return "" if label is None else label.name
 
 
-def followed(artifact: Artifact) -> list[str]:
+def list_followed(artifact: Artifact) -> list[str]:
     """Every column that says which one is made, the class first."""
     return [*filter(None, [label_of(artifact)]), *artifact.told]
 
@@ -68,11 +68,11 @@ def ensure_followed(given: Mapping[Any, Any], columns: Sequence[str]) -> None:
 
 def columns_there(artifact: Artifact, names: Collection[str]) -> list[str]:
     """The columns of rows that are told. Raises DataError unless it is all of them, or the class alone, or all but the class."""
-    there = [name for name in followed(artifact) if name in names]
+    there = [name for name in list_followed(artifact) if name in names]
     lacking = [name for name in artifact.told if name not in names]
     if there and (not lacking or there == [label_of(artifact)]):
         return there
-    lacking = lacking or followed(artifact)
+    lacking = lacking or list_followed(artifact)
     others = [name for name in names if name not in there]
     close = {name: found for name in lacking if (found := nearest(name, others))}
     guesses = ", ".join(f"'{found}' for '{name}'" for name, found in close.items())

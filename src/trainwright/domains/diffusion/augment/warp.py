@@ -38,10 +38,10 @@ def taps(at: Float[Tensor, "b n"], count: int) -> tuple[list[Int[Tensor, "b n"]]
         ((-1.5 * t + 2) * t + 0.5) * t,
         (0.5 * t - 0.5) * t**2,
     ]
-    return [mirrored(base.long() + offset, count) for offset in (-1, 0, 1, 2)], weights
+    return [mirror_places(base.long() + offset, count) for offset in (-1, 0, 1, 2)], weights
 
 
-def mirrored(place: Int[Tensor, "b n"], count: int) -> Int[Tensor, "b n"]:
+def mirror_places(place: Int[Tensor, "b n"], count: int) -> Int[Tensor, "b n"]:
     """Places beyond the ends of an axis mirrored about its first and last pixel."""
     period = max(2 * (count - 1), 1)
     place = place.remainder(period)

@@ -122,7 +122,7 @@ class BaseDenoiser(nn.Module):
 
     def call_network(self, x: Float[Tensor, "b ..."], sigma: Float[Tensor, " b"], **conditions: Any) -> Float[Tensor, "b ..."]:
         """What the network gives for scaled samples; raises RequestError where that has another shape."""
-        output = self.inner_model(x, told(self.get_level(sigma), x), **conditions)
+        output = self.inner_model(x, as_format(self.get_level(sigma), x), **conditions)
         check_like(output, x)
         found: Tensor = output
         return found
@@ -144,7 +144,7 @@ class BaseDenoiser(nn.Module):
         return self.get_scalings(sigma).c_out ** 2 * edm_weight(sigma, self.sigma_data)
 
 
-def told(level: Tensor, x: Tensor) -> Tensor:
+def as_format(level: Tensor, x: Tensor) -> Tensor:
     """A level in the format of the samples; places in a table that are whole stay whole."""
     return level.to(x.dtype) if level.is_floating_point() else level
 

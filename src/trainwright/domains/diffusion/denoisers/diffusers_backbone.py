@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError, did_you_mean
-from trainwright.domains.diffusion.denoisers.diffusers_library import accepted, find_model
+from trainwright.domains.diffusion.denoisers.diffusers_library import find_model, list_accepted
 from trainwright.domains.diffusion.denoisers.diffusers_network import DiffusersNetwork
 from trainwright.domains.diffusion.denoisers.diffusers_options import DiffusersOptions
 from trainwright.domains.diffusion.models.shape import BackboneShape
@@ -20,7 +20,7 @@ def make_network(options: DiffusersOptions, shape: BackboneShape) -> DiffusersNe
     for name in ("mapping", "augment", "variance"):
         if getattr(shape, name):
             raise ConfigError(f"networks of diffusers cannot take {name}", fix="leave that condition out; or choose another backbone")
-    names = accepted(made_from)
+    names = list_accepted(made_from)
     unknown = [name for name in options.config if name not in names]
     if unknown:
         raise ConfigError(f"{options.model} has no argument '{unknown[0]}'", where="model.config", fix=did_you_mean(unknown[0], names))

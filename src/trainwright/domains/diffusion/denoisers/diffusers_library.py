@@ -32,6 +32,6 @@ def find_model(name: str) -> Any:
     return found
 
 
-def accepted(made_from: Any) -> list[str]:
+def list_accepted(made_from: Any) -> list[str]:
     """Names of the arguments of a class."""
     return [name for name in inspect.signature(made_from.__init__).parameters if name not in ("self", "args", "kwargs")]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from trainwright.config.errors import RequestError
 from trainwright.domains.diffusion.coefficients import widest
-from trainwright.domains.diffusion.denoisers.base import BaseDenoiser, Scalings, check_like, told
+from trainwright.domains.diffusion.denoisers.base import BaseDenoiser, Scalings, as_format, check_like
 from trainwright.domains.diffusion.denoisers.tables import sigmas_of
 from trainwright.domains.diffusion.weightings.base import ByLevel, Weighting
 
@@ -147,7 +147,7 @@ class DiscreteDenoiser(BaseDenoiser):
         """What the network gives; raises RequestError for levels outside the table, where they are on the host."""
         if sigma.device.type == "cpu" and not torch.compiler.is_compiling():
             self.schedule.check_sigmas([float(sigma.min()), float(sigma.max())])
-        output = self.get_eps(x, told(self.get_level(sigma), x), **conditions)
+        output = self.get_eps(x, as_format(self.get_level(sigma), x), **conditions)
         if self.learned_sigmas and isinstance(output, Tensor) and output.ndim > 1 and output.shape[1] == 2 * x.shape[1]:
             output = output.chunk(2, dim=1)[0]
         check_like(output, x)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from trainwright.config.errors import RequestError
-from trainwright.domains.diffusion.denoisers.base import BaseDenoiser, Scalings, Shares, check_like, told
+from trainwright.domains.diffusion.denoisers.base import BaseDenoiser, Scalings, Shares, as_format, check_like
 from trainwright.domains.diffusion.weightings.base import ByLevel, Weighting
 
 
@@ -74,7 +74,7 @@ class DenoiserWithVariance(Denoiser):
         """The output alone, as when sampling; its variance goes to the end of `variances` where that is given."""
         if variances is None:
             return super().call_network(x, sigma, **conditions)
-        pair = self.inner_model(x, told(self.get_level(sigma), x), return_variance=True, **conditions)
+        pair = self.inner_model(x, as_format(self.get_level(sigma), x), return_variance=True, **conditions)
         if not (isinstance(pair, tuple) and len(pair) == 2):
             what = "the network gives no variance"
             raise RequestError(what, fix="let it give (output, ln variance (b,)) when called with return_variance=True")

@@ -24,7 +24,7 @@ def can_be_joined(sets: Sequence[Conditions], rows: int) -> bool:
     """Whether the sets have equal names, and values that are one for each row, or the same for all."""
     if any(each.keys() != sets[0].keys() for each in sets):
         return False
-    return all(can_be_one(values, rows) for values in zip(*(each.values() for each in ordered(sets)), strict=True))
+    return all(can_be_one(values, rows) for values in zip(*(each.values() for each in order_conditions(sets)), strict=True))
 
 
 def can_be_one(values: Sequence[Any], rows: int) -> bool:
@@ -42,6 +42,6 @@ def joined_values(values: Sequence[Any], rows: int) -> Any:
     return torch.cat(list(values)) if isinstance(first, Tensor) and first.ndim and len(first) == rows else first
 
 
-def ordered(sets: Sequence[Conditions]) -> list[dict[str, Any]]:
+def order_conditions(sets: Sequence[Conditions]) -> list[dict[str, Any]]:
     """The sets with their names in one order."""
     return [{name: each[name] for name in sets[0]} for each in sets]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from trainwright.config.errors import RequestError, nearest
 from trainwright.domains.diffusion.guidance.calls import Conditions, denoise_each
-from trainwright.domains.diffusion.guidance.rules import Linear, Rule, along, rescaled, rule_named
+from trainwright.domains.diffusion.guidance.rules import Linear, Rule, along, rescale_guided, rule_named
 
 Denoises = Callable[..., Tensor]
 Interval = tuple[float, float]
@@ -49,7 +49,7 @@ class GuidedDenoiser(nn.Module):
         better, worse = self.both(x, sigma, extra_args)
         guided = self.rule(better, worse, self._weights(x), x, sigma)
         if self.rescale:
-            guided = rescaled(guided, better, self.rescale)
+            guided = rescale_guided(guided, better, self.rescale)
         if self.interval is None:
             return guided
         return torch.where(along((sigma > self.interval[0]) & (sigma <= self.interval[1]), x), guided, better)

@@ -67,8 +67,8 @@ class AdaptiveProjection(Rule):
             difference = difference + self.momentum * torch.where(begun, 0.0, self._sum)
             self._sum = difference
         norm = over_rows(difference * difference).sqrt()
-        difference = difference * divided(self.norm_threshold, norm).clamp_max(1.0)
-        parallel = better * divided(over_rows(difference * better), over_rows(better * better))
+        difference = difference * divide_safely(self.norm_threshold, norm).clamp_max(1.0)
+        parallel = better * divide_safely(over_rows(difference * better), over_rows(better * better))
         return better + along(scale - 1, x) * (difference - (1 - self.eta) * parallel)
 
 
@@ -85,7 +85,7 @@ class ZeroStar(Rule):
     def __call__(self, better: Tensor, worse: Tensor, scale: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
         level = along(sigma, x)
         toward, away = ((x - each) / level - each for each in (better, worse))
-        away = away * divided(over_rows(toward * away), over_rows(away * away))
+        away = away * divide_safely(over_rows(toward * away), over_rows(away * away))
         velocity = torch.lerp(away, toward, along(scale, x))
         if self.zero_first:
             self._first = torch.where(self._previous.begun(sigma), sigma, self._first)
@@ -107,7 +107,7 @@ def rule_named(name: str | Rule | None) -> Rule:
     return RULES[name or "linear"]()
 
 
-def rescaled(guided: Tensor, better: Tensor, phi: float) -> Tensor:
+def rescale_guided(guided: Tensor, better: Tensor, phi: float) -> Tensor:
     """`guided` (b, …), less overexposed: its deviation within each row is moved by φ to that of `better` (Lin et al. 2023, 15 and 16)."""
     if guided.shape[1:].numel() < 2:
         raise RequestError("guidance of single numbers cannot be rescaled", why="one number has no deviation", fix="rescale=0")
@@ -126,6 +126,6 @@ def over_rows(products: Tensor) -> Tensor:
     return products.sum(list(range(1, products.ndim)), keepdim=True)
 
 
-def divided(above: Tensor | float, below: Tensor) -> Tensor:
+def divide_safely(above: Tensor | float, below: Tensor) -> Tensor:
     """A quotient that is 0 where it is 0/0: a direction of length 0 has no part along it."""
     return above / torch.where(below == 0, 1.0, below)

@@ -30,10 +30,10 @@ def choose_backbone(options: PartConfig, shape: BackboneShape) -> PartConfig:
     if options.type == "auto":
         few = not shape.size or shape.numbers <= FEW_NUMBERS
         options = MLPOptions() if few else UNetBackboneOptions()
-    return options.model_copy(update=settled(options, shape))
+    return options.model_copy(update=settle_options(options, shape))
 
 
-def settled(options: PartConfig, shape: BackboneShape) -> dict[str, object]:
+def settle_options(options: PartConfig, shape: BackboneShape) -> dict[str, object]:
     """The options that were left open, as they are for samples of this shape."""
     if isinstance(options, UNetBackboneOptions):
         return {"multipliers": multipliers_of(options, shape), "attention": attention_of(options, shape)}

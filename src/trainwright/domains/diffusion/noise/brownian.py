@@ -63,7 +63,7 @@ class BrownianPath:
         within = [bridges_within(octave, t, levels) for octave, t in zip(octaves[1:], times, strict=True)]
         normal = self.normal([each for row in (*zip(*within, strict=True), *passed) for each in row])
         split = (levels + 1) * len(times)
-        added = summed(normal[:split].view(levels + 1, len(times), *normal.shape[1:]))
+        added = sum_values(normal[:split].view(levels + 1, len(times), *normal.shape[1:]))
         rows, made = iter(normal[split:]), []
         for t, octave, add, bridges in zip(times, octaves[1:], added, passed, strict=True):
             for _ in bridges:
@@ -109,7 +109,7 @@ def bridges_within(octave: int, t: float, levels: int) -> list[Bridge]:
     return [*bridges, (number_of(octave, interval), math.sqrt((t - low) * (high - t) / (high - low)))]
 
 
-def summed(values: Tensor) -> Tensor:
+def sum_values(values: Tensor) -> Tensor:
     """Σ values[i] over the first dimension, in halves; `values` are overwritten. The order of `sum` depends on the count of columns."""
     count = len(values)
     while count > 1:

@@ -24,27 +24,27 @@ WORDS_AT_ONCE = 1 << 15
 """Words of a piece on a CPU: what is made of them stays in its cache, which takes half the time of all at once."""
 
 
-def signed(word: int) -> int:
+def as_signed(word: int) -> int:
     """An unsigned word of 64 bits as the int64 of the same bits."""
     return word - (1 << 64) if word >> 63 else word
 
 
-STEP = signed(GAMMA)
-STAFFORD = signed(0xBF58_476D_1CE4_E5B9), signed(0x94D0_49BB_1331_11EB)
-LEA = signed(0xDABA_0B6E_B093_22E3)
+STEP = as_signed(GAMMA)
+STAFFORD = as_signed(0xBF58_476D_1CE4_E5B9), as_signed(0x94D0_49BB_1331_11EB)
+LEA = as_signed(0xDABA_0B6E_B093_22E3)
 MULTIPLIER, HALF = np.uint64(0xDABA_0B6E_B093_22E3), np.uint64(32)
 
 
-def shifted(words: Tensor, bits: int) -> Tensor:
+def shift_words(words: Tensor, bits: int) -> Tensor:
     """`words` of 64 bits shifted right with zeros from the left, where int64 would bring copies of the sign."""
     return (words >> bits) & ((1 << (64 - bits)) - 1)
 
 
-def mixed(words: Tensor) -> Tensor:
+def mix_words(words: Tensor) -> Tensor:
     """SplitMix64's finalizer of every int64, as `data.counters.mix`."""
-    words = (words ^ shifted(words, 30)) * STAFFORD[0]
-    words = (words ^ shifted(words, 27)) * STAFFORD[1]
-    return words ^ shifted(words, 31)
+    words = (words ^ shift_words(words, 30)) * STAFFORD[0]
+    words = (words ^ shift_words(words, 27)) * STAFFORD[1]
+    return words ^ shift_words(words, 31)
 
 
 def row_keys(seed: int, purpose: str, *counters: int, rows: Tensor | range) -> Tensor:
@@ -53,19 +53,19 @@ def row_keys(seed: int, purpose: str, *counters: int, rows: Tensor | range) -> T
     For training a row is its place in the whole step, over ranks and micro-batches; for sampling the number of the sample.
     """
     numbers = torch.arange(rows.start, rows.stop, rows.step) if isinstance(rows, range) else rows
-    return mixed((numbers + 1) * STEP + signed(fold(seed, purpose, *counters)))
+    return mix_words((numbers + 1) * STEP + as_signed(fold(seed, purpose, *counters)))
 
 
 def keys_of_places(key: int, first: int, count: int, device: torch.device) -> Tensor:
     """The keys (count,) int64 of the places `first` to `first + count` of what has the key `key`: distinct, in one operation."""
-    return mixed_places(first, count, device) ^ signed(key)
+    return mixed_places(first, count, device) ^ as_signed(key)
 
 
 @lru_cache(maxsize=64)
 def mixed_places(first: int, count: int, device: torch.device) -> Tensor:
     """Mixed numbers of places (count,) int64, kept since every step begins from them."""
     with torch.inference_mode(False):
-        return mixed(torch.arange(first + 1, first + count + 1, device=device) * STEP)
+        return mix_words(torch.arange(first + 1, first + count + 1, device=device) * STEP)
 
 
 def normal_by_key(
@@ -210,7 +210,7 @@ def fold_halves(words: Tensor) -> None:
 def places_of(count: int, device: torch.device) -> Tensor:
     """The mixed numbers of the places 1 to `count` of a row (count,) int64, kept since every row and call begins from them."""
     with torch.inference_mode(False):
-        return mixed(torch.arange(1, count + 1, device=device) * STEP)
+        return mix_words(torch.arange(1, count + 1, device=device) * STEP)
 
 
 def words_on_cpu(keys: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:

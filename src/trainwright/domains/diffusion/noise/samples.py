@@ -9,7 +9,7 @@ from torch import Tensor
 
 from trainwright.config.errors import RequestError, nearest
 from trainwright.domains.diffusion.noise.brownian import BrownianNoise
-from trainwright.domains.diffusion.noise.keyed import mixed, normal_by_key, row_keys
+from trainwright.domains.diffusion.noise.keyed import mix_words, normal_by_key, row_keys
 
 NoiseSampler = Callable[[float, float], Tensor]
 """`noise_sampler(sigma, sigma_next)` → standard normal numbers like x."""
@@ -64,4 +64,4 @@ class IndependentNoise:
     def __call__(self, sigma: float | Tensor, sigma_next: float | Tensor) -> Tensor:
         """Standard normal numbers (b, *shape); the levels do not matter."""
         self.calls += 1
-        return normal_by_key(mixed(self.keys + self.calls), self.shape, dtype=self.dtype)
+        return normal_by_key(mix_words(self.keys + self.calls), self.shape, dtype=self.dtype)
