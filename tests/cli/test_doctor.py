@@ -179,5 +179,5 @@ def test_versions_sizes_and_install_lines_are_read_and_written_as_people_do() ->
     assert at_least("2.13.0+cpu", "2.11") and not at_least("2.9", "2.11") and at_least("1", "")
     assert [size_of(each) for each in (12, 2048, 25276518400)] == ["12 B", "2 KiB", "23.5 GiB"]
     assert install_line(["trainwright[media]", "ninja", "torch>=2.11"]) == "pip install 'trainwright[media]' ninja 'torch>=2.11'"
-    assert package_of("PIL.Image") == "trainwright[media]" and package_of("openpyxl") == "trainwright[excel]"
+    assert package_of("PIL.Image") == "trainwright[images]" and package_of("openpyxl") == "trainwright[excel]"
     assert requirements()[""]["torch"]
