@@ -17,7 +17,8 @@ from small_tables import QUICK, passengers
 import trainwright as tw
 from trainwright.cli.main import main
 from trainwright.config.registry import load, parts
-from trainwright.domains.tables.traced import TracedTable, export_program
+from trainwright.deploy.tracing import trace
+from trainwright.domains.tables.traced import TableDeliverable, TracedTable
 from trainwright.features.traced.base import COLUMNS, TARGETS
 
 ROWS = 120
@@ -71,7 +72,7 @@ def test_a_traced_model_answers_rows_as_the_run_does(kind: str, tmp_path: Path) 
     columns = {name: {"type": name} for name in {kind, "number"}}
     run = tw.train(data, target="answer", columns=columns, inputs=list(columns), run_dir=tmp_path / "r", **QUICK)
     rows = pa.table(data)
-    program = export_program(run.model).module()
+    program = trace(TableDeliverable(run.model)).module()
     expected = run.predict(rows)
     for answered in (TracedTable(run.model).predict(rows), TracedTable(run.model, program).predict(rows)):
         assert answered.schema == expected.schema
@@ -92,7 +93,7 @@ def test_a_traced_model_predicts_every_kind_of_target(target: str, tmp_path: Pat
     if target in ("number", "category"):
         data[target] = list(table()[{"number": "amount", "category": "binary"}[target]])
     run = tw.train(data, target=target, columns=columns, inputs=inputs, run_dir=tmp_path / "r", **QUICK)
-    program = export_program(run.model).module()
+    program = trace(TableDeliverable(run.model)).module()
     assert TracedTable(run.model, program).predict(pa.table(data)).equals(run.predict(pa.table(data)))
 
 
@@ -101,7 +102,7 @@ def test_a_model_of_every_combiner_is_exported(combiner: str, tmp_path: Path) ->
     settings = {**QUICK, "model": {"combiner": combiner}, "trainer": {**QUICK["trainer"], "max_epochs": 1}}
     columns = {name: {"type": name} for name in ("number", "category", "set")}
     run = tw.train(table(), target="answer", columns=columns, inputs=list(columns), run_dir=tmp_path / "r", **settings)
-    answered = TracedTable(run.model, export_program(run.model).module()).predict(pa.table(table()))
+    answered = TracedTable(run.model, trace(TableDeliverable(run.model)).module()).predict(pa.table(table()))
     assert answered["answer_prediction"].equals(run.predict(pa.table(table()))["answer_prediction"])
     np.testing.assert_allclose(
         answered["answer_probability_up"].to_numpy(), run.predict(pa.table(table()))["answer_probability_up"].to_numpy(), atol=1e-6
@@ -129,7 +130,7 @@ def test_the_exported_folder_is_enough_to_answer_rows(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     run = tw.train(passengers(200), target="survived", run_dir="run", **QUICK)
-    assert main(["export", "run", "--to", "torch", "-o", "out"]) == 0
+    assert main(["export", "run", "--to", "pt2", "-o", "out"]) == 0
     assert {each.name for each in Path("out").iterdir()} == {"model.pt2", "columns.json"}
     described = json.loads(Path("out/columns.json").read_text())
     table = pa.table(passengers(50, seed=3))
@@ -156,9 +157,9 @@ def test_what_has_no_module_is_refused_with_nothing_written(
     monkeypatch.chdir(tmp_path)
     x, y = torch.randn(20, 3), torch.zeros(20, dtype=torch.long)
     tw.fit(torch.nn.Linear(3, 2), (x, y), loss="cross_entropy", max_steps=1, run_dir="fitted", device="cpu", console=False)
-    assert main(["export", "fitted", "--to", "torch", "-o", "out"]) == 2
+    assert main(["export", "fitted", "--to", "pt2", "-o", "out"]) == 2
     told = capsys.readouterr().err
-    assert "only a table's model is exported so" in told and "fix:" in told
+    assert "this kind of model cannot be traced" in told and "fix:" in told
     assert main(["export", "fitted", "--to", "torsh", "-o", "out"]) == 2
     assert "there is no format 'torsh'" in capsys.readouterr().err
     assert not Path("out").exists()

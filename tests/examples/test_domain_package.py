@@ -74,8 +74,8 @@ def test_it_makes_trains_resumes_predicts_and_reports(
     peaks = {line["name"]: line["x"][int(np.argmax(line["y"]))] * 8000 for line in blocks[0]["lines"]}
     assert 100 < peaks["low"] < 350 < peaks["middle"] < 700 < peaks["high"] < 1100, "hertz"
     tw("export", "run", "--to", "npz", "-o", "taken")
-    assert np.load(tmp_path / "taken" / "weights.npz").files and not (tmp_path / "taken" / "model.safetensors").exists()
-    assert "there is no format 'onnx'" in tw("export", "run", "--to", "onnx", code=2)
+    assert np.load(tmp_path / "taken" / "model.npz").files and not (tmp_path / "taken" / "model.safetensors").exists()
+    assert "there is no format 'onx'" in tw("export", "run", "--to", "onx", code=2)
     assert '"const": "spectrum"' in tw("schema"), "editors know its parts"
     environment = json.loads((tmp_path / "run" / "environment.json").read_text())
     assert environment["domains"] == {"sounds": "trainwright-sounds 0.1"}

@@ -43,6 +43,12 @@ class WorstRecallOptions(PartConfig):
     type: str = "worst_recall"
 
 
+class WeightsOptions(PartConfig):
+    """The weights as `.npz`."""
+
+    type: str = "npz"
+
+
 DOMAIN = Domain(
     "sounds",
     "WAV files in folders that are named after what is heard in them.",
@@ -51,6 +57,7 @@ DOMAIN = Domain(
         "transform": {"loudness": Part("sounds.model:Loudness", LoudnessOptions, "louder or softer, at random")},
         "feature": {"sound": Part("sounds.model:Sound", SoundOptions, "a WAV file for each row, read when it is needed")},
         "encoder": {"spectrum": Part("sounds.model:Spectrum", SpectrumOptions, "the power in bands, as logarithms")},
+        "exporter": {"npz": Part("sounds.report:WeightsExporter", WeightsOptions, "the weights alone, for programs without torch")},
         "metric": {
             "worst_recall": MetricPart(
                 "sounds.model:WorstRecall", WorstRecallOptions, "recall of the class that is found least", ("binary", "category")
@@ -60,7 +67,6 @@ DOMAIN = Domain(
     columns={"sound": ColumnKind(encoder="spectrum")},
     synth={"tones": "sounds.data:write_tones"},
     blocks={"spectra": "sounds.report:spectra"},
-    formats={"npz": "sounds.report:write_weights"},
     config={"columns": {"sound": {"type": "sound", "transform": [{"type": "loudness", "decibels": 3}]}}},
     claims="sounds.data:claims",
     claimed="folders of WAV files (.wav)",

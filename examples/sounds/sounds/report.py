@@ -3,6 +3,8 @@
 import numpy as np
 from safetensors.numpy import load_file
 
+from trainwright.deploy.exporters.base import Exporter
+
 from sounds.data import read_wav
 
 MOST = 60
@@ -27,6 +29,12 @@ def spectra(facts):
     return blocks
 
 
-def write_weights(run, folder):
-    """The weights of a run as `weights.npz`, for programs without torch."""
-    np.savez(folder / "weights.npz", **load_file(run / "model" / "model.safetensors"))
+class WeightsExporter(Exporter):
+    """The weights of a run as one file, for programs without torch."""
+
+    suffix = ".npz"
+    opens = False
+
+    def write(self, trained, target):
+        np.savez(target, **load_file(trained.path / "model" / "model.safetensors"))
+        return [target]

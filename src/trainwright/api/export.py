@@ -7,18 +7,24 @@ import shutil
 from pathlib import Path
 
 from trainwright.api.predictors.kinds import kind_of, open_place
-from trainwright.config.domains import every, load_of_domain, owner
-from trainwright.config.errors import FOREIGN, RequestError, RunError, TrainwrightError, did_you_mean
-from trainwright.config.own_code import describe_failure
+from trainwright.config.errors import RequestError, RunError, did_you_mean
+from trainwright.config.registry import build, parts
 from trainwright.config.trust import as_received
+from trainwright.deploy.exporters.base import Exporter, Trained
+from trainwright.deploy.exporters.description import describe_deliverable
 from trainwright.domains.place import Place, find_place, require_config
 from trainwright.domains.predictor import Predictor
 from trainwright.files.outputs import ensure_output_folder, write_output_folder
 from trainwright.files.tensors import save_tensors
+from trainwright.files.text import write_json
 from trainwright.runs.signing import sign
 from trainwright.runs.ways_on import to_its_end
 from trainwright.weights.files import read_weights_file
 from trainwright.weights.half import Half, in_half
+
+COLUMNS = "columns.json"
+OLD = {"torch": "pt2"}
+"""What formats were called before, understood for one release."""
 
 
 def export_run(path: str | os.PathLike[str], output: Path | None = None, form: str = "", dtype: Half | None = None) -> list[Path]:
@@ -31,31 +37,36 @@ def export_run(path: str | os.PathLike[str], output: Path | None = None, form: s
     if form and dtype is not None:
         fix = "leave one of them out: a format writes numbers as it wants to"
         raise RequestError("half precision is for the model's own files", where="command line: --dtype", fix=fix)
-    if form and form not in every("formats"):
-        fix = did_you_mean(form, every("formats")) or "leave --to out; formats come with domains (trainwright list domain)"
-        raise RequestError(f"there is no format '{form}'", where="command line: --to", fix=fix)
+    exporter = _exporter(OLD.get(form, form)) if form else None
     place = find_place(path)
     if not require_config(place).has_model:
         why = "training did not reach its end"
         raise RunError("this run has no model yet", where=str(place.path), why=why, fix=to_its_end(place.path))
     name = place.run.name if place.run is not None else place.path.name
-    if form:
-        return export_as(place, output or Path(f"{name}-{form}"), form)
+    if exporter is not None:
+        return export_as(place, output or Path(f"{name}-{form}"), exporter)
     kind = kind_of(place)
     return export_model(place, output or Path(f"{name}-model"), open_place(place) if kind.adds_to_export else None, dtype)
 
 
-def export_as(place: Place, output: Path, form: str) -> list[Path]:
-    """What the function of a format writes, in a folder that is whole or not there. Raises TrainwrightError where it fails."""
+def _exporter(name: str) -> Exporter:
+    """The exporter of a format; raises RequestError for an unknown one."""
+    known = parts("exporter")
+    if name not in known:
+        fix = did_you_mean(name, known) or "leave --to out (trainwright list exporter shows the formats)"
+        raise RequestError(f"there is no format '{name}'", where="command line: --to", fix=fix)
+    made: Exporter = build("exporter", known[name].config(type=name))
+    return made
+
+
+def export_as(place: Place, output: Path, exporter: Exporter) -> list[Path]:
+    """The artifact of a format and how its inputs are read, in a folder that is whole or not there. Raises RequestError, RunError."""
     ensure_output_folder(output, place.path)
+    trained = Trained(place.path, open_place(place))
     with write_output_folder(output) as folder:
-        try:
-            load_of_domain("formats", form, every("formats")[form])(place.path, folder)
-        except TrainwrightError:
-            raise
-        except FOREIGN as error:  # code of others may raise anything
-            why = describe_failure(error)
-            raise TrainwrightError(f"the format '{form}' of the domain '{owner('formats', form)}' failed", why=why) from error
+        exporter.write(trained, folder / f"model{exporter.suffix}")
+        if exporter.opens:
+            write_json(folder / COLUMNS, describe_deliverable(trained.deliverable))
     return sorted(each for each in output.rglob("*") if each.is_file())
 
 

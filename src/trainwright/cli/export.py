@@ -36,7 +36,7 @@ def parser() -> Parser:
     )
     made.add_argument("run", metavar="RUN", help="a run directory, or a folder of runs (its latest)")
     made.add_argument("-o", "--output", metavar="FOLDER", help="an empty or new folder; default: the run's name and -model")
-    made.add_argument("--to", metavar="FORMAT", help="another format, of those that domains bring (trainwright list domain)")
+    made.add_argument("--to", metavar="FORMAT", help="another format: trainwright list exporter shows them")
     made.add_argument(
         "--dtype", choices=("fp16", "bf16"), help="round the weights to half precision; they are loaded as they are elsewhere"
     )

@@ -13,7 +13,7 @@ from trainwright.config.part import KINDS, Part, load_named
 OPEN = tuple(each for each in KINDS if each != "part")
 """Kinds of which a domain brings parts; `part` holds those that a person registers."""
 
-NAMED = ("builtin", "synth", "views", "blocks", "block_types", "formats")
+NAMED = ("builtin", "synth", "views", "blocks", "block_types")
 """What a domain brings beside parts, each by a name that no other has."""
 
 Chosen = str | Mapping[str, Any]
@@ -115,8 +115,6 @@ class Domain:
     """What a report tells of its data → the function of `RunFacts` that gives blocks."""
     block_types: Mapping[str, str] = field(default_factory=dict)
     """Type of a block → its class (`report.blocks.base.Block`)."""
-    formats: Mapping[str, str] = field(default_factory=dict)
-    """FORMAT of `trainwright export RUN --to FORMAT` → the function of (run, folder) that writes it."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """What a configuration says where its data are the domain's and it says nothing itself."""
     claims: str = ""

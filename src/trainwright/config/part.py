@@ -29,6 +29,7 @@ KINDS: dict[str, str] = {
     "explainer": "trainwright.explain",
     "launcher": "trainwright.parallel.launchers",
     "system": "trainwright.systems",
+    "exporter": "trainwright.deploy.exporters",
     "model": "trainwright.tools.graph",
     "dataset": "trainwright.data.datasets",
     "sampler": "trainwright.domains.diffusion.samplers",

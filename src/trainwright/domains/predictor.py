@@ -16,6 +16,7 @@ from trainwright.domains.forms import Columns as Columns
 from trainwright.domains.forms import as_given
 
 if TYPE_CHECKING:
+    from trainwright.domains.deliverable import Deliverable
     from trainwright.domains.sampling import Sampling
     from trainwright.explain.explanation import Explanation
     from trainwright.explain.study import Asked
@@ -124,6 +125,11 @@ class Predictor(ABC):
     def use_weights(self, weights: str) -> None:
         """Take other weights than those of the model, as `domains.chosen_weights` reads the words; before any are loaded."""
         raise RequestError("this model has its own weights alone", where=f"--weights {weights}", fix="leave it out")
+
+    def deliverable(self) -> Deliverable:
+        """The model as others can run it; raises RequestError for one that cannot be traced, with why."""
+        why = "it does not say which tensors it takes and gives"
+        raise RequestError("this kind of model cannot be traced", where="--to", why=why, fix="export the model as it is, without --to")
 
     def explainable(self, data: Any, split: str, target: str, labelled: bool) -> Subject:
         """The model over rows as they come, or a split of its own, as methods of explaining ask it; `labelled`: with their truth.

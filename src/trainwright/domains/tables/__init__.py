@@ -67,6 +67,5 @@ DOMAIN = Domain(
     },
     builtin=dict.fromkeys(BUILTIN, "trainwright.data.sources.builtin:carried_set"),
     synth={"rings": "trainwright.domains.tables.made:write_rings"},
-    formats={"torch": "trainwright.domains.tables.traced:export_torch"},
     claims="trainwright.domains.tables.claims:claims",
 )

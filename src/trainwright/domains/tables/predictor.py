@@ -21,6 +21,7 @@ from trainwright.data.expressions.selected import given_rows
 from trainwright.data.joined_windows import join_by_row
 from trainwright.data.source import Source, notes_on_new_rows
 from trainwright.domains.asked import MeasureOptions, read_asked
+from trainwright.domains.deliverable import Deliverable
 from trainwright.domains.forms import as_rows
 from trainwright.domains.place import Place
 from trainwright.domains.predictor import Field, Predictor, Tensors
@@ -167,6 +168,12 @@ class TablePredictor(Predictor):
         kinds = {spec.name: spec.kind for spec in self.model.encoder.spec.targets}
         chosen = read_threshold(threshold, kinds, {name: float(each["threshold"]) for name, each in self.model.tuned.items()})
         return TablePredictor(replace(self.model, thresholds={**self.model.thresholds, **chosen}), self.place, self.asked, self.embeds)
+
+    def deliverable(self) -> Deliverable:
+        """The model of raw columns; raises RequestError for columns or a network that cannot be traced."""
+        from trainwright.domains.tables.traced import TableDeliverable
+
+        return TableDeliverable(self.model)
 
     def with_embeddings(self) -> TablePredictor:
         """The same, whose predictions have a column `embedding` too: what the encoders make of each row."""

@@ -1,8 +1,7 @@
-"""A table's model as one traceable module: rows as a host gives them go in, predictions come out; and its export by torch.export."""
+"""A table's model as one traceable module: rows as a host gives them go in, predictions come out."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,20 +9,14 @@ import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
-from trainwright.config.errors import FOREIGN, RequestError
-from trainwright.config.own_code import describe_failure
+from trainwright.config.errors import RequestError
 from trainwright.data.expressions.selected import given_rows
-from trainwright.domains.place import find_place
-from trainwright.domains.predictor import Tensors
+from trainwright.domains.deliverable import ROWS, Deliverable, Given, TextTable
+from trainwright.domains.predictor import Field, Tensors
 from trainwright.domains.tables.model import Model
 from trainwright.domains.tables.placed import place_rows
-from trainwright.domains.tables.predictor import open_table
 from trainwright.domains.tables.traced_conformal import describe_conformal, traced_columns, traced_conformal
-from trainwright.features.traced.table import TracedInputs, TracedOutputs, describe_table, read_rows
-from trainwright.files.text import write_json
-
-PROGRAM, COLUMNS = "model.pt2", "columns.json"
-FORMAT = 1
+from trainwright.features.traced.table import TracedInputs, TracedOutputs, describe_table, is_part, read_rows
 
 
 class TracedNetwork(nn.Module):
@@ -108,50 +101,51 @@ def _pad(piece: Tensor, longest: int) -> Tensor:
     return made
 
 
-def export_program(model: Model) -> Any:
-    """The `torch.export.ExportedProgram` of a table's model, for any number of rows; raises RequestError for what cannot be traced."""
-    if model.encoder.window is not None:
-        why, fix = "a row has as many samples as it has windows, which are joined again", "export the model as it is, without --to"
-        raise RequestError("a model of windows cannot be traced", where="columns", why=why, fix=fix)
-    network = TracedNetwork(model).eval()
-    example = network.inputs.example()
-    dynamic = torch.export.Dim.DYNAMIC
-    shapes = {name: {0: dynamic, 1: dynamic} if f"{name}.length" in example else {0: dynamic} for name in example}
-    try:
-        with torch.no_grad():
-            return torch.export.export(network, (example,), dynamic_shapes=(shapes,))
-    except FOREIGN as error:  # torch raises whatever it met
-        why = describe_failure(error)[:300]
-        fix = "export the model as it is, without --to"
-        raise RequestError("the network of this run cannot be traced", where="--to torch", why=why, fix=fix) from error
+class TableDeliverable(Deliverable):
+    """A table's model: raw columns in, predictions out."""
+
+    def __init__(self, model: Model) -> None:
+        if model.encoder.window is not None:
+            why, fix = "a row has as many samples as it has windows, which are joined again", "export the model as it is, without --to"
+            raise RequestError("a model of windows cannot be traced", where="columns", why=why, fix=fix)
+        self.model, self.traced = model, TracedTable(model)
+        self.module = network = self.traced.network
+        self.inputs = [self._given(name, each) for name, each in self.example().items()]
+        self.host = describe_model(model, network)
+        self.tables = {name: _table_of(each) for name, each in self.host["inputs"].items() if _has_table(each)}
+        with torch.inference_mode():
+            found = network(self.example())
+        self.outputs = [Field(name, str(each.dtype).removeprefix("torch."), tuple(each.shape[1:])) for name, each in found.items()]
+
+    def example(self) -> Tensors:
+        return self.module.inputs.example()  # type: ignore[union-attr, operator]
+
+    def read(self, rows: Any) -> Tensors:
+        return self.traced.preprocess(rows)
+
+    def columns(self, outputs: Tensors) -> pa.Table:
+        return self.traced.postprocess(outputs)
+
+    def _given(self, name: str, each: Tensor) -> Given:
+        column = next(column for column in self.model.encoder.inputs if name == column or is_part(name, column))
+        axes: list[int | str] = [ROWS, *each.shape[1:]]
+        if f"{name}.length" in self.example():
+            axes[1] = f"{column}.length"
+        return Given(name, column, str(each.dtype).removeprefix("torch."), tuple(axes))
 
 
-def export_torch(path: Path, folder: Path) -> None:
-    """Write what `write_program` writes of the run or the exported model at `path`; raises RequestError for one that is no table's."""
-    place = find_place(path)
-    if not (place.model / "features.json").is_file():
-        why = "its inputs are not columns with types, of which it is known how each is encoded"
-        fix = "leave --to out; a system writes other formats by its own export(folder)"
-        raise RequestError("only a table's model is exported so", where=str(path), why=why, fix=fix)
-    write_program(open_table(place).model, folder)
-
-
-def write_program(model: Model, folder: Path) -> None:
-    """Write model.pt2, which torch alone loads, and columns.json: how a host reads the columns, and what predictions stand for."""
-    program, network = export_program(model), TracedNetwork(model)
-    torch.export.save(program, folder / PROGRAM)
+def describe_model(model: Model, network: TracedNetwork) -> dict[str, Any]:
+    """How a host reads the columns, and what predictions stand for, in plain JSON."""
     described = describe_table(model.encoder, network.inputs, network.outputs)
     for name, each in model.calibrated.items():
         described["targets"][name] |= {} if each.conformal is None else describe_conformal(each.conformal)
-    shapes = {
-        name: {"dtype": str(each.dtype).removeprefix("torch."), "shape": _shape(name, each, example)}
-        for example in [network.inputs.example()]
-        for name, each in example.items()
-    }
-    write_json(folder / COLUMNS, {"format": FORMAT, "tensors": shapes, **described})
+    return described
 
 
-def _shape(name: str, each: Tensor, example: Tensors) -> list[int | None]:
-    """The shape of a tensor, None for what may be of any size."""
-    ragged = f"{name}.length" in example
-    return [None, *([None] if ragged else []), *each.shape[1 + ragged :]]
+def _has_table(column: dict[str, Any]) -> bool:
+    return column.get("gives") == "the number of the text in the table"
+
+
+def _table_of(column: dict[str, Any]) -> TextTable:
+    table = column["table"]
+    return TextTable(table["exact"], table["without_case"], column["missing"], column["unknown"])

@@ -1,0 +1,56 @@
+"""What every format has: it is written from a trained model, and opened again without the run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from trainwright.config.errors import RequestError
+from trainwright.domains.deliverable import Deliverable
+from trainwright.domains.predictor import Predictor
+
+Arrays = dict[str, np.ndarray]
+Answers = Callable[[Arrays], Arrays]
+"""Inputs by name → outputs by name, rows first."""
+
+
+@dataclass
+class Trained:
+    """A trained model that is exported: where it is, and what answers rows with it."""
+
+    path: Path
+    """A run, or the folder of an exported model."""
+    predictor: Predictor
+
+    @cached_property
+    def deliverable(self) -> Deliverable:
+        """The model as one module, for formats that trace it; raises RequestError for one that cannot be traced."""
+        return self.predictor.deliverable()
+
+
+class Exporter(ABC):
+    """A format under its options. One that cannot be opened again has no numbers that could be compared with the run's."""
+
+    suffix: ClassVar[str]
+    """The ending of its file (`.onnx`); empty where it is a folder."""
+    opens: ClassVar[bool] = True
+    """Whether what it writes can answer inputs by itself."""
+    executes_on_load: ClassVar[bool] = False
+    """Whether who opens it runs what it holds, so that it is only written and opened where somebody consents."""
+
+    def __init__(self, options: Any) -> None:
+        self.options = options
+
+    @abstractmethod
+    def write(self, trained: Trained, target: Path) -> list[Path]:
+        """Write a new file, or a new folder; the files that were written. Raises RequestError for what the format cannot hold."""
+
+    def open(self, target: Path) -> Answers:
+        """What answers inputs with what was written, and nothing else. Raises RunError for a file that is damaged."""
+        raise RequestError("this format holds no network that could answer", where=str(target), fix="export it as onnx or pt2")
