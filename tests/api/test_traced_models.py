@@ -159,7 +159,7 @@ def test_what_has_no_module_is_refused_with_nothing_written(
     tw.fit(torch.nn.Linear(3, 2), (x, y), loss="cross_entropy", max_steps=1, run_dir="fitted", device="cpu", console=False)
     assert main(["export", "fitted", "--to", "pt2", "-o", "out"]) == 2
     told = capsys.readouterr().err
-    assert "this kind of model cannot be traced" in told and "fix:" in told
+    assert "was made by tw.fit in Python" in told and "fix:" in told
     assert main(["export", "fitted", "--to", "torsh", "-o", "out"]) == 2
     assert "there is no format 'torsh'" in capsys.readouterr().err
     assert not Path("out").exists()
