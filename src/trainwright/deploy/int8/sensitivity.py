@@ -65,7 +65,7 @@ def relative_error(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) 
 
 
 def changed_share(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> float:
-    """The share of rows with another class: a whole or Boolean output that differs, or, where there is none, the largest of several numbers."""
+    """The share of rows with another class: a whole or Boolean output, or, where there is none, the place of the largest of several."""
     changed = [np.zeros(0, bool)]
     whole = [name for name, each in before.items() if each.dtype.kind in "iub"]
     for name, each in before.items():
