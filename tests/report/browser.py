@@ -86,12 +86,12 @@ class Browser:
         message, _, self._buffer = self._buffer.partition(b"\0")
         return json.loads(message)
 
-    def open(self, path: Path, width: int = 1280, height: int = 900, scheme: str = "light") -> tuple[list[str], list[str]]:
-        """Load a file at a width and colour scheme; returns complaints (console, exceptions) and requests other than the page."""
+    def open(self, page: Path | str, width: int = 1280, height: int = 900, scheme: str = "light") -> tuple[list[str], list[str]]:
+        """Load a file or an address at a width and colour scheme; returns complaints (console, exceptions) and requests other than the page."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self.events.clear()
-        url = path.resolve().as_uri()
+        url = page if isinstance(page, str) else page.resolve().as_uri()
         self.call("Page.navigate", url=url)
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._read())
@@ -112,6 +112,21 @@ class Browser:
         if "exceptionDetails" in answer:
             raise RuntimeError(json.dumps(answer["exceptionDetails"])[:500])
         return answer["result"].get("value")
+
+    def wait_for(self, expression: str, seconds: float = 30) -> Any:
+        """The value of an expression in the page as soon as it is true."""
+        end = time.monotonic() + seconds
+        while not (found := self.evaluate(expression)):
+            if time.monotonic() > end:
+                raise TimeoutError(f"not true after {seconds} s: {expression}")
+            time.sleep(0.02)
+        return found
+
+    def choose_file(self, selector: str, path: Path) -> None:
+        """Choose a file in a field of the page, as a person does."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path.resolve())])
 
     def screenshot(self, path: Path, top: int = 0, height: int | None = None) -> None:
         """A picture of the page from `top`, of its whole length unless `height` is given."""
