@@ -49,6 +49,9 @@ def add_explaining(app: Any) -> None:
         if asked.count != 1:
             fix = "send the row that is to be explained alone"
             raise RequestError(f"{asked.count:,} rows were given", where="/explain", why="one row is explained at a time", fix=fix)
+        if not len(next(iter(asked.raw.values()))):
+            fix = "give the value that it lacks"
+            raise RequestError("this row has no answer", where="/explain", why="rows that lack such a value are left out", fix=fix)
         return await explain_row(service, asked, target)
 
     explain.__annotations__ = {"request": Request, "output": str, "return": dict[str, Any]}
@@ -134,7 +137,8 @@ def hidden_places(column: dict[str, Any], raw: Raw) -> Hidden | None:
     array, others = raw[name][0], {key: each for key, each in raw.items() if key != name}
     if {"height", "width"} <= set(axes):
         sides = (axes.index("height"), axes.index("width"))
-        made, shape, seen = hide_squares(array, sides), sides_of(array.shape, sides), {"picture": draw_picture(array, axes)}
+        seen: dict[str, Any] = {"picture": draw_picture(array, axes)}
+        made, shape = hide_squares(array, sides), sides_of(array.shape, sides)
     elif any(each.endswith("time") for each in axes):
         axis = next(place for place, each in enumerate(axes) if each.endswith("time"))
         length = int(raw[f"{name}.length"][0]) if f"{name}.length" in raw else array.shape[axis]

@@ -51,9 +51,19 @@ function classTable(found) {
   return tag("table", { class: "chart bars" }, tag("tbody", {}, rows));
 }
 
+const TOLD = {
+  missing: "nothing was given, and what training does then was done",
+  unknown: "the value was not seen in training, and counts as unknown",
+  invalid: "the value is none of its type, and counts as missing",
+};
+
+/** What was done with values that are not as in training. */
 function showNotes(notes) {
-  const lines = Array.isArray(notes) ? notes : notes ? Object.entries(notes).map(([name, each]) => (typeof each === "string" ? each : `${name}: ${words(each, 200)}`)) : [];
-  return lines.length ? tag("ul", { class: "notes" }, lines.map((each) => tag("li", {}, typeof each === "string" ? each : words(each, 300)))) : null;
+  const found = notes || {};
+  const lines = Object.entries(found.columns || {}).flatMap(([name, counts]) => Object.keys(counts).map((what) => `${name}: ${TOLD[what] || what}`));
+  if ((found.ignored || []).length) lines.push(`not an input, and left aside: ${found.ignored.join(", ")}`);
+  if ((found.unanswered || []).length) lines.push("the model was trained to leave out rows that lack such a value");
+  return lines.length ? tag("ul", { class: "notes" }, lines.map((each) => tag("li", {}, each))) : null;
 }
 
 /** Refusals as they are said everywhere in Trainwright: what, where, why, and what to do. */

@@ -14,7 +14,7 @@ export function showExplanation(found, values) {
   if (moving.length > SHOWN) {
     parts.push(tag("details", {}, tag("summary", {}, `${moving.length - SHOWN} more`), columnTable(moving.slice(SHOWN), found, moving)));
   }
-  if (still.length) parts.push(tag("p", { class: "soft" }, `${moving.length ? "Nothing would change by" : "No typical value of one column would change it:"} ${listed(still)}.`));
+  if (still.length) parts.push(tag("p", { class: "soft" }, `Typical values of these would change nothing: ${listed(still)}.`));
   for (const [name, map] of Object.entries(found.maps || {})) parts.push(showMap(name, map, about));
   for (const each of found.notes || []) parts.push(tag("p", { class: "soft" }, each));
   return tag("div", { "data-explained": found.target }, parts);
