@@ -38,24 +38,16 @@ class Explained:
         return found.reshape(len(found), -1)[:, self.place]
 
 
-def add_explaining(app: Any) -> None:
-    """Answer `POST /explain?output=TARGET` (default: the first target): one row as `/predict` takes it."""
-    from fastapi import Request
-
-    async def explain(request: Request, output: str = "") -> dict[str, Any]:
-        service = app.state.service
-        target = find_target(service.schema["outputs"], output)
-        asked = await service.read(request)
-        if asked.count != 1:
-            fix = "send the row that is to be explained alone"
-            raise RequestError(f"{asked.count:,} rows were given", where="/explain", why="one row is explained at a time", fix=fix)
-        if not len(next(iter(asked.raw.values()))):
-            fix = "give the value that it lacks"
-            raise RequestError("this row has no answer", where="/explain", why="rows that lack such a value are left out", fix=fix)
-        return await explain_row(service, asked, target)
-
-    explain.__annotations__ = {"request": Request, "output": str, "return": dict[str, Any]}
-    app.add_api_route("/explain", explain, methods=["POST"], summary="What moved the answer to one row")
+async def explain(service: Any, asked: Any, output: str = "") -> dict[str, Any]:
+    """What moved the answer to the one row of `asked`, of the target `output` (default: the first). Raises RequestError."""
+    target = find_target(service.schema["outputs"], output)
+    if asked.count != 1:
+        fix = "send the row that is to be explained alone"
+        raise RequestError(f"{asked.count:,} rows were given", where="/explain", why="one row is explained at a time", fix=fix)
+    if not len(asked.places):
+        fix = "give the value that it lacks"
+        raise RequestError("this row has no answer", where="/explain", why="rows that lack such a value are left out", fix=fix)
+    return await explain_row(service, asked, target)
 
 
 def find_target(outputs: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
@@ -180,6 +172,7 @@ async def _ask(service: Any, asked: Any, raw: Raw, explained: Explained) -> np.n
     found = []
     for start in range(0, count, TOGETHER):
         some = {name: each[start : start + TOGETHER] for name, each in raw.items()}
-        outputs = await service.answer(replace(asked, raw=some, count=min(TOGETHER, count - start)))
+        rows = min(TOGETHER, count - start)
+        outputs = await service.answer(replace(asked, raw=some, count=rows, places=np.arange(rows)))
         found.append(explained.of(outputs))
     return np.concatenate(found)

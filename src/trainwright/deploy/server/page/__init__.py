@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import trainwright.report
 
@@ -14,7 +13,7 @@ FILES: dict[str, tuple[Path, str]] = {
     "theme.js": (LOOK / "theme.js", "text/javascript"),
     "look.js": (LOOK / "page.js", "text/javascript"),
     "page.css": (HERE / "page.css", "text/css"),
-    **{f"{name}.js": (HERE / f"{name}.js", "text/javascript") for name in ("start", "asking", "inputs", "answer", "explained", "markup")},
+    **{f"{name}.js": (HERE / f"{name}.js", "text/javascript") for name in ("start", "asking", "inputs", "answer", "explained", "markup", "record")},
 }
 """What is served below `page/`: the look of a report, and what the page adds to it."""
 POLICY = (
@@ -29,21 +28,15 @@ HEADERS = {
 }
 
 
-def add_page(app: Any) -> None:
-    """Serve the page at `/` and its files below `/page/`, which tell nothing of the model, and so are open where a token is asked for."""
-    from fastapi import Response
+def page_file(path: str) -> tuple[bytes, str] | None:
+    """The content and kind of a file of the page by its path on the server (`/`, `/page/start.js`); None for what is none.
 
-    def show_page() -> Response:
-        return Response(_content(HERE / "index.html"), media_type="text/html", headers=HEADERS)
-
-    def show_file(name: str) -> Response:
-        if name not in FILES:
-            return Response("there is no such file of the page", status_code=404, media_type="text/plain", headers=HEADERS)
-        path, kind = FILES[name]
-        return Response(_content(path), media_type=kind, headers=HEADERS)
-
-    app.add_api_route("/", show_page, include_in_schema=False, response_model=None)
-    app.add_api_route("/page/{name}", show_file, include_in_schema=False, response_model=None)
+    The page tells nothing of the model, and so it is open where a token is asked for.
+    """
+    if path == "/":
+        return _content(HERE / "index.html"), "text/html; charset=utf-8"
+    found = FILES.get(path.removeprefix("/page/")) if path.startswith("/page/") else None
+    return None if found is None else (_content(found[0]), f"{found[1]}; charset=utf-8")
 
 
 @cache

@@ -1,6 +1,7 @@
 // One field for each input of the model, by its type; what is typed is sent as it is, so that the model's rules read it, not the page's.
 
 import { tag } from "./markup.js";
+import { recordButton } from "./record.js";
 
 const MENU = 200; // more values than these are typed, with suggestions
 const BOXES = 16; // more words of a set than these are typed
@@ -175,6 +176,15 @@ function fileField(input, id) {
     node.classList.remove("over");
     if (event.dataTransfer.files.length) { control.files = event.dataTransfer.files; show(); }
   });
+  const take = (file) => {
+    const chosen = new DataTransfer();
+    chosen.items.add(file);
+    control.files = chosen.files;
+    show();
+  };
+  const recorded = input.type === "signal" && (input.accept || "").includes(".wav");
+  const button = recorded ? recordButton(input.name, input.rate, take, (text) => shown.replaceChildren(tag("p", { class: "wrong" }, text))) : null;
+  if (button) control.after(button);
   const shape = Array.isArray(input.shape) && input.shape.length ? ` · read as ${input.shape.map((each) => each ?? "any").join(" × ")}` : "";
   return {
     node,
