@@ -87,7 +87,7 @@ class Browser:
         return json.loads(message)
 
     def open(self, page: Path | str, width: int = 1280, height: int = 900, scheme: str = "light") -> tuple[list[str], list[str]]:
-        """Load a file or an address at a width and colour scheme; returns complaints (console, exceptions) and requests other than the page."""
+        """Load a file or an address at a width and colour scheme; returns complaints (console, exceptions) and other requests."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self.events.clear()
