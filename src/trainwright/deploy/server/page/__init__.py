@@ -13,7 +13,10 @@ FILES: dict[str, tuple[Path, str]] = {
     "theme.js": (LOOK / "theme.js", "text/javascript"),
     "look.js": (LOOK / "page.js", "text/javascript"),
     "page.css": (HERE / "page.css", "text/css"),
-    **{f"{name}.js": (HERE / f"{name}.js", "text/javascript") for name in ("start", "asking", "inputs", "answer", "explained", "markup", "record")},
+    **{
+        f"{name}.js": (HERE / f"{name}.js", "text/javascript")
+        for name in ("start", "asking", "inputs", "answer", "explained", "markup", "record")
+    },
 }
 """What is served below `page/`: the look of a report, and what the page adds to it."""
 POLICY = (
