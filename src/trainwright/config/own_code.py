@@ -16,7 +16,7 @@ def own_place(error: BaseException) -> str:
     trace, found = error.__traceback__, ""
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if _is_own(file):
+        if is_own(file):
             found = f"{file}:{trace.tb_lineno}"
         trace = trace.tb_next
     return found
@@ -41,7 +41,7 @@ def arose_in_own_code(error: BaseException) -> bool:
         return False
     while trace.tb_next is not None:
         trace = trace.tb_next
-    return _is_own(trace.tb_frame.f_code.co_filename)
+    return is_own(trace.tb_frame.f_code.co_filename)
 
 
 def describe_failure(error: BaseException) -> str:
@@ -50,5 +50,6 @@ def describe_failure(error: BaseException) -> str:
     return (f"{type(error).__name__}: {said}" if said else type(error).__name__) + own_line(error)
 
 
-def _is_own(file: str) -> bool:
+def is_own(file: str) -> bool:
+    """Whether a file is neither installed, nor of Python, nor of Trainwright."""
     return not (file.startswith((HERE, STANDARD, "<")) or any(each in file for each in INSTALLED))
