@@ -16,7 +16,7 @@ import trainwright as tw
 from trainwright.calibration import fit_temperature, search_threshold, search_thresholds
 from trainwright.calibration.fitting import Labelled
 from trainwright.config.errors import ConfigError, DataError, ManyErrors, RequestError, RunError
-from trainwright.deploy.tracing import trace
+from trainwright.deploy.tracing.program import trace_program
 from trainwright.domains.tables.calibration import labelled_rows
 from trainwright.domains.tables.finish import split_rows
 from trainwright.domains.tables.prepared import PreparedTable
@@ -170,7 +170,7 @@ def test_an_exported_model_answers_as_calibrated_and_so_does_its_graph(child: tw
     export_run(child.path, tmp_path / "model")
     expected = child.predict(folder / "t.csv")
     assert tw.load_predictor(tmp_path / "model").predict(folder / "t.csv").equals(expected)
-    program = trace(TableDeliverable(child.model))
+    program = trace_program(TableDeliverable(child.model))
     traced = TracedTable(child.model, program.module()).predict(folder / "t.csv")
     assert traced.column_names == expected.column_names
     for name in ("size_low", "size_high", "kind_set", "yes_set", "yes_prediction", "tags_prediction"):
@@ -182,7 +182,7 @@ def test_an_exported_model_answers_as_calibrated_and_so_does_its_graph(child: tw
 
 def test_sets_that_add_up_are_the_same_in_a_graph_and_drawn_ones_are_refused_there(parent: tw.Run, folder: Path, tmp_path: Path) -> None:
     aps = tw.calibrate(parent.path, methods=[{"type": "conformal", "score": "aps"}], settings=[f"run.dir={tmp_path / 'aps'}"])
-    traced = TracedTable(aps.model, trace(TableDeliverable(aps.model)).module()).predict(folder / "t.csv")
+    traced = TracedTable(aps.model, trace_program(TableDeliverable(aps.model)).module()).predict(folder / "t.csv")
     assert traced["kind_set"].to_pylist() == aps.predict(folder / "t.csv")["kind_set"].to_pylist()
     assert aps.model.calibrated.keys() == {"yes", "kind"}  # numbers have no such score, and are left as they are
     method = {"type": "conformal", "score": "aps", "randomised": True, "targets": ["kind"]}
@@ -190,7 +190,7 @@ def test_sets_that_add_up_are_the_same_in_a_graph_and_drawn_ones_are_refused_the
     once, again = (drawn.predict(folder / "t.csv")["kind_set"].to_pylist() for _ in range(2))
     assert once == again and once != aps.predict(folder / "t.csv")["kind_set"].to_pylist()
     with pytest.raises(RequestError, match="cannot be traced"):
-        trace(TableDeliverable(drawn.model))
+        trace_program(TableDeliverable(drawn.model))
 
 
 def test_methods_of_a_calibrated_run_are_replaced_by_stage_and_all_are_fitted_anew(child: tw.Run, parent: tw.Run, tmp_path: Path) -> None:

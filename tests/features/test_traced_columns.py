@@ -87,7 +87,7 @@ def test_the_module_of_a_column_gives_what_the_column_encodes(case: str) -> None
     module = traced_column(feature).eval()
     raw = {name: torch.from_numpy(np.array(each)) for name, each in module.read(feature, array, rows).items()}
     assert {name: (each.dtype, each.dim()) for name, each in raw.items()} == {
-        name: (each.dtype, each.dim()) for name, each in module.example().items()
+        name: (each.dtype, each.dim()) for name, each in module.example(2, 3).items()
     }
     found, expected = module(raw), feature.encode(array, rows)
     assert found.keys() == expected.keys() == feature.layout().keys()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from torch import nn
@@ -41,6 +43,20 @@ class TextTable:
     unknown: int = -2
 
 
+def distinct_sizes(usual: Mapping[str, int]) -> dict[str, int]:
+    """A prime number of entries for each axis, no two alike, and 3 rows: what a tracer fixes at such a number was no other axis."""
+    found: dict[str, int] = {ROWS: 3}
+    for name, least in usual.items():
+        if name != ROWS:
+            found[name] = next(each for each in count(max(least, 5)) if is_prime(each) and each not in found.values())
+    return found
+
+
+def is_prime(number: int) -> bool:
+    """Whether only 1 and itself divide it."""
+    return number > 1 and all(number % each for each in range(2, math.isqrt(number) + 1))
+
+
 class Deliverable(ABC):
     """What an exporter writes and a server answers with; each kind of run gives its own by `Predictor.deliverable`."""
 
@@ -54,9 +70,18 @@ class Deliverable(ABC):
     host: Mapping[str, Any] = {}
     """How a host reads each column and what the numbers of each output stand for, in plain JSON."""
 
+    usual: Mapping[str, int] = {}
+    """Axis of any size, but rows → its size in training, at most."""
+    guessed: frozenset[str] = frozenset()
+    """Axes of which only a trace can tell whether they may be of any size; the others are, or the model cannot be exported."""
+
     @abstractmethod
-    def example(self) -> Tensors:
-        """Some rows for a tracer: at least two, and no two axes of any size alike."""
+    def example_of(self, sizes: Mapping[str, int]) -> Tensors:
+        """Rows of nothing in particular, with axes of these sizes."""
+
+    def example(self, fixed: Mapping[str, int] | None = None) -> Tensors:
+        """Three rows for a tracer: no two axes of any size alike, all of them large enough; those that are fixed of that size."""
+        return self.example_of(distinct_sizes(self.usual) | dict(fixed or {}))
 
     @abstractmethod
     def read(self, rows: Any) -> Tensors:

@@ -10,7 +10,7 @@ import torch
 from trainwright.config.errors import FOREIGN, RunError
 from trainwright.config.own_code import describe_failure
 from trainwright.deploy.exporters.base import Answers, Arrays, Exporter, Trained
-from trainwright.deploy.tracing import trace
+from trainwright.deploy.tracing.program import trace_program
 
 
 class Pt2Exporter(Exporter):
@@ -19,7 +19,7 @@ class Pt2Exporter(Exporter):
     suffix: ClassVar[str] = ".pt2"
 
     def write(self, trained: Trained, target: Path) -> list[Path]:
-        torch.export.save(trace(trained.deliverable), target)
+        torch.export.save(trace_program(trained.deliverable, recurrent="torch"), target)
         return [target]
 
     def open(self, target: Path) -> Answers:

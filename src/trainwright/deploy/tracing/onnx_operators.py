@@ -28,7 +28,9 @@ def _recurrent(x: Any, lengths: Any, hidden: Any, cell: Any, weights: Any, mode:
     each = 4 if biased else 2
     ways = [weights[way * each : (way + 1) * each] for way in range(directions)]
     into, back = (_stack(op, [_in_order(op, way[place], mode, width) for way in ways]) for place in (0, 1))
-    bias = _stack(op, [op.Concat(*(_in_order(op, way[place], mode, width) for place in (2, 3)), axis=0) for way in ways]) if biased else None
+    bias = (
+        _stack(op, [op.Concat(*(_in_order(op, way[place], mode, width) for place in (2, 3)), axis=0) for way in ways]) if biased else None
+    )
     about = {"hidden_size": width, "direction": "bidirectional" if directions == 2 else "forward"}
     given = (op.Transpose(x, perm=[1, 0, 2]), into, back, bias, op.Cast(lengths, to=6), hidden)
     if mode == "LSTM":

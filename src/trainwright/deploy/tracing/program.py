@@ -30,7 +30,7 @@ def trace_program(deliverable: Deliverable, fixed: Sizes | None = None, recurren
     """
     sizes = dict(fixed or {})
     check_fixed(deliverable, sizes)
-    module, example = deliverable.module.eval(), deliverable.example_of(sizes)
+    module, example = deliverable.module.eval(), deliverable.example(sizes)
     with watch_sizes() as watched, redirect_stderr(io.StringIO()), torch.no_grad(), _as_exported(recurrent):
         try:
             program = torch.export.export(module, (example,), dynamic_shapes=(dynamic_axes(deliverable, sizes),))

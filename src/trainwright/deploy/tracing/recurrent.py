@@ -139,9 +139,7 @@ def _as_torch(x: Tensor, lengths: Tensor | None, states: States, weights: list[T
     return y, (torch.cat(h), torch.cat(c))
 
 
-def _one_way(
-    x: Tensor, lengths: Tensor, differ: bool, first: States, weights: list[Tensor], of: nn.RNNBase
-) -> tuple[Tensor, States]:
+def _one_way(x: Tensor, lengths: Tensor, differ: bool, first: States, weights: list[Tensor], of: nn.RNNBase) -> tuple[Tensor, States]:
     """Outputs `[b, t, h]`, and the states `[1, b, h]` where each row ends."""
     function = getattr(torch._VF, of.mode.lower())
     given = first if of.mode == "LSTM" else first[0]

@@ -47,7 +47,7 @@ class ImageFeature(FileFeature):
 
     kind = "image"
     predictable = False
-    traced_as = "file"
+    traced_as = "trainwright.domains.images.traced:PictureColumn"
     config: ImageOptions
     remembers: ClassVar[tuple[str, ...]] = (*FileFeature.remembers, "sides", "depth", "means", "deviations")
 

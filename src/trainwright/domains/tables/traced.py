@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,7 @@ class TableDeliverable(Deliverable):
             raise RequestError("a model of windows cannot be traced", where="columns", why=why, fix=fix)
         self.model, self.traced = model, TracedTable(model)
         self.module = network = self.traced.network
+        self.usual = network.inputs.axes()
         self.inputs = [self._given(name, each) for name, each in self.example().items()]
         self.host = describe_model(model, network)
         self.tables = {name: _table_of(each) for name, each in self.host["inputs"].items() if _has_table(each)}
@@ -117,8 +119,8 @@ class TableDeliverable(Deliverable):
             found = network(self.example())
         self.outputs = [Field(name, str(each.dtype).removeprefix("torch."), tuple(each.shape[1:])) for name, each in found.items()]
 
-    def example(self) -> Tensors:
-        return self.module.inputs.example()  # type: ignore[union-attr, operator]
+    def example_of(self, sizes: Mapping[str, int]) -> Tensors:
+        return self.traced.network.inputs.example(sizes[ROWS], sizes)
 
     def read(self, rows: Any) -> Tensors:
         return self.traced.preprocess(rows)
@@ -128,10 +130,8 @@ class TableDeliverable(Deliverable):
 
     def _given(self, name: str, each: Tensor) -> Given:
         column = next(column for column in self.model.encoder.inputs if name == column or is_part(name, column))
-        axes: list[int | str] = [ROWS, *each.shape[1:]]
-        if f"{name}.length" in self.example():
-            axes[1] = f"{column}.length"
-        return Given(name, column, str(each.dtype).removeprefix("torch."), tuple(axes))
+        axes = (ROWS, *self.traced.network.inputs.axes_of(name, each))
+        return Given(name, column, str(each.dtype).removeprefix("torch."), axes)
 
 
 def describe_model(model: Model, network: TracedNetwork) -> dict[str, Any]:

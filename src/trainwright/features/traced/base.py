@@ -11,6 +11,7 @@ import pyarrow as pa
 from torch import Tensor, nn
 
 from trainwright.config.errors import RequestError
+from trainwright.config.part import load_named
 from trainwright.features.base import Feature
 
 Raw = dict[str, Tensor]
@@ -21,6 +22,11 @@ MISSING, UNKNOWN = -1, -2
 
 class TracedColumn(nn.Module):
     """An input column: `forward` gives the parts that `Feature.encode` gives, of rows as `read` gives them."""
+
+    axis = 0
+    """The dimension of the values that may be of any size, counted with that of rows; 0 where there is none."""
+    usual = 0
+    """How long that is in training, at most."""
 
     def __init__(self, feature: Any) -> None:
         super().__init__()
@@ -35,8 +41,8 @@ class TracedColumn(nn.Module):
         """How a host reads the values, in plain JSON."""
 
     @abstractmethod
-    def example(self) -> Raw:
-        """Two rows of nothing in particular, for a tracer."""
+    def example(self, rows: int, steps: int) -> Raw:
+        """Rows of nothing in particular, for a tracer; `steps` long where that may be of any size."""
 
     @abstractmethod
     def forward(self, raw: Raw) -> dict[str, Tensor]:
@@ -77,7 +83,9 @@ def traced_target(feature: Feature, threshold: Any) -> TracedTarget:
 
 def _find(feature: Feature, table: dict[str, str]) -> Any:
     kind = feature.traced_as or feature.kind
-    if kind not in table or not type(feature).__module__.startswith("trainwright."):
+    if ":" in kind:
+        return load_named(kind)
+    if kind not in table or not (feature.traced_as or type(feature).__module__.startswith("trainwright.")):
         why = f"its type '{feature.kind}' says how values are encoded, and not as a module"
         fix = f"leave it out (ignore: [{feature.name}]), or export the model as it is, without --to"
         raise RequestError(f"column '{feature.name}' cannot be traced", where=f"columns.{feature.name}", why=why, fix=fix)
@@ -104,4 +112,5 @@ TARGETS = {
     "binary": "classes:BinaryTarget",
     "category": "classes:CategoryTarget",
     "set": "words:SetTarget",
+    "file": "arrays:PositionTarget",
 }

@@ -37,8 +37,8 @@ class BinaryColumn(TracedColumn):
         table = {"exact": dict(feature.sides), "without_case": {**known, **spoken}, "join": list(feature.config.join)}
         return {"gives": "the number of the text in the table", "table": table, "missing": MISSING, "unknown": UNKNOWN}
 
-    def example(self) -> Raw:
-        return {"": torch.zeros(2, dtype=torch.int64)}
+    def example(self, rows: int, steps: int) -> Raw:
+        return {"": torch.zeros(rows, dtype=torch.int64)}
 
     def forward(self, raw: Raw) -> dict[str, Tensor]:
         return self.with_indicator({"value": self.values[raw[""] + 2]}, raw[""] == MISSING)
@@ -66,8 +66,8 @@ class CategoryColumn(TracedColumn):
         table = {"exact": exact, "without_case": {}, "join": list(feature.config.join)}
         return {"gives": "the number of the text in the table", "table": table, "missing": MISSING, "unknown": UNKNOWN}
 
-    def example(self) -> Raw:
-        return {"": torch.zeros(2, dtype=torch.int64)}
+    def example(self, rows: int, steps: int) -> Raw:
+        return {"": torch.zeros(rows, dtype=torch.int64)}
 
     def forward(self, raw: Raw) -> dict[str, Tensor]:
         return {"index": self.places[raw[""] + 2]}

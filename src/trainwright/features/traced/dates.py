@@ -38,8 +38,8 @@ class DateColumn(TracedColumn):
         rule = {"formats": feature.patterns, "order": feature.order, "timezone": feature.config.timezone}
         return {"gives": "microseconds since 1970, of local times", "missing": NOTHING, **rule}
 
-    def example(self) -> Raw:
-        return {"": torch.zeros(2, dtype=torch.int64)}
+    def example(self, rows: int, steps: int) -> Raw:
+        return {"": torch.zeros(rows, dtype=torch.int64)}
 
     def forward(self, raw: Raw) -> dict[str, Tensor]:
         times = raw[""]

@@ -106,8 +106,8 @@ class NumberColumn(TracedColumn):
     def describe(self, feature: Any) -> dict[str, Any]:
         return {"gives": "numbers, NaN where missing"}
 
-    def example(self) -> Raw:
-        return {"": torch.zeros(2, dtype=torch.float64)}
+    def example(self, rows: int, steps: int) -> Raw:
+        return {"": torch.zeros(rows, dtype=torch.float64)}
 
     def forward(self, raw: Raw) -> dict[str, Tensor]:
         absent = ~raw[""].isfinite()
@@ -135,8 +135,8 @@ class VectorColumn(TracedColumn):
     def describe(self, feature: Any) -> dict[str, Any]:
         return {"gives": f"{self.width} numbers, NaN where missing"}
 
-    def example(self) -> Raw:
-        return {"": torch.zeros(2, self.width, dtype=torch.float64)}
+    def example(self, rows: int, steps: int) -> Raw:
+        return {"": torch.zeros(rows, self.width, dtype=torch.float64)}
 
     def forward(self, raw: Raw) -> dict[str, Tensor]:
         lacking = raw[""].isnan()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ from trainwright.features.encoding import TableEncoder
 from trainwright.features.traced.base import traced_column, traced_target
 
 
+LENGTH = "length"
+"""What an axis of any size is called after its column."""
+
+
 class TracedInputs(nn.Module):
     """`<column>` and `<column>.length` … as a host gives them → the blocks that encoders read, `<group>.<part>`."""
 
@@ -22,12 +27,28 @@ class TracedInputs(nn.Module):
         self.names = list(encoder.inputs)
         self.columns = nn.ModuleList(traced_column(encoder.features[name]) for name in self.names)
 
-    def example(self) -> dict[str, Tensor]:
-        """Two rows, for a tracer."""
-        found: dict[str, Tensor] = {}
-        for name, column in zip(self.names, self.columns, strict=True):
-            found |= {f"{name}.{part}" if part else name: each for part, each in column.example().items()}  # type: ignore[operator]
+    def axes(self) -> dict[str, int]:
+        """The names of axes that may be of any size, `<column>.length`, and how long each is in training, at most."""
+        return {f"{name}.{LENGTH}": int(each.usual) for name, each in self._columns() if each.axis}
+
+    def axes_of(self, key: str, tensor: Tensor) -> list[int | str]:
+        """The sizes of a tensor's axes behind the rows, the name of an axis where it may be of any size."""
+        name, column = next((name, column) for name, column in self._columns() if key == name or is_part(key, name))
+        found: list[int | str] = list(tensor.shape[1:])
+        if key == name and column.axis:
+            found[column.axis - 1] = f"{name}.{LENGTH}"
         return found
+
+    def example(self, rows: int, sizes: Mapping[str, int]) -> dict[str, Tensor]:
+        """So many rows, for a tracer, with axes of these sizes."""
+        found: dict[str, Tensor] = {}
+        for name, column in self._columns():
+            made = column.example(rows, sizes.get(f"{name}.{LENGTH}", 0))
+            found |= {f"{name}.{part}" if part else name: each for part, each in made.items()}
+        return found
+
+    def _columns(self) -> list[tuple[str, Any]]:
+        return list(zip(self.names, self.columns, strict=True))
 
     def forward(self, raw: dict[str, Tensor]) -> dict[str, Tensor]:
         made = {name: column(of_column(raw, name)) for name, column in zip(self.names, self.columns, strict=True)}

@@ -19,13 +19,16 @@ from trainwright.features.traced.words import pad_lists
 class CutColumn(TracedColumn):
     """`[b, l]` of any length and `length` `[b]` → the same, `width` long, and the length."""
 
+    axis = 1
+
     def __init__(self, feature: Any, keep_last: bool) -> None:
         super().__init__(feature)
         self.indicator = False  # an empty sequence says it
         self.width, self.keep_last = int(feature.width), keep_last
+        self.usual = self.width
 
-    def example(self) -> Raw:
-        return {"": torch.zeros(2, self.width + 3, dtype=torch.int64), "length": torch.tensor([self.width + 3, 1])}
+    def example(self, rows: int, steps: int) -> Raw:
+        return {"": torch.zeros(rows, steps, dtype=torch.int64), "length": torch.full((rows,), steps)}
 
     def cut(self, values: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
         """Rows of `width`, the last or the first of each, and 0 where there is nothing."""
@@ -93,8 +96,8 @@ class TimeseriesColumn(CutColumn):
     def describe(self, feature: Any) -> dict[str, Any]:
         return {"gives": "numbers in order, NaN where missing, padded at the right", "missing": -1}
 
-    def example(self) -> Raw:
-        found = super().example()
+    def example(self, rows: int, steps: int) -> Raw:
+        found = super().example(rows, steps)
         return {**found, "": found[""].double()}
 
     def forward(self, raw: Raw) -> dict[str, Tensor]:

@@ -28,6 +28,8 @@ def there(raw: Raw) -> Tensor:
 class WordsColumn(TracedColumn):
     """int64 `[b, l]`: indices of words, 0 unknown, and `length` `[b]` → `value` `[b, words]`, and `missing`."""
 
+    axis = 1
+
     def __init__(self, feature: Any) -> None:
         super().__init__(feature)
         self.width = feature.sizes()[0]
@@ -41,8 +43,8 @@ class WordsColumn(TracedColumn):
         rule = {"delimiter": feature.delimiter, "fill": feature.config.fill if feature.policy == "constant" else None}
         return {"gives": "the indices of the words of the text, padded at the right", "table": table, "unknown": 0, "missing": -1, **rule}
 
-    def example(self) -> Raw:
-        return {"": torch.zeros(2, 3, dtype=torch.int64), "length": torch.tensor([3, 1])}
+    def example(self, rows: int, steps: int) -> Raw:
+        return {"": torch.zeros(rows, steps, dtype=torch.int64), "length": torch.full((rows,), steps)}
 
     def places(self, raw: Raw) -> Tensor:
         """The indices, those of padding beyond the last word."""
