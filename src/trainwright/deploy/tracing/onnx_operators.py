@@ -11,8 +11,8 @@ import torch
 from trainwright.deploy.tracing import operator as operator
 
 GATES = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN_TANH": (0,), "RNN_RELU": (0,)}
-"""Torch keeps the gates of an LSTM as input, forget, cell, output, ONNX as input, output, forget, cell; of a GRU as reset, update, new, ONNX
-as update, reset, new."""
+"""Torch keeps the gates of an LSTM as input, forget, cell, output, ONNX as input, output, forget, cell; of a GRU torch has reset, update,
+new, and ONNX update, reset, new."""
 
 
 @cache
@@ -22,15 +22,11 @@ def translations() -> dict[Any, Callable[..., Any]]:
 
 
 def _recurrent(x: Any, lengths: Any, hidden: Any, cell: Any, weights: Any, mode: str, biased: bool) -> Any:
-    from onnxscript import opset20 as op
-
+    op = _operators()
     directions, width = hidden.shape[0], hidden.shape[2]
     each = 4 if biased else 2
     ways = [weights[way * each : (way + 1) * each] for way in range(directions)]
-    into, back = (_stack(op, [_in_order(op, way[place], mode, width) for way in ways]) for place in (0, 1))
-    bias = (
-        _stack(op, [op.Concat(*(_in_order(op, way[place], mode, width) for place in (2, 3)), axis=0) for way in ways]) if biased else None
-    )
+    into, back, bias = _stack(ways, 0, mode, width), _stack(ways, 1, mode, width), _stack_biases(ways, mode, width) if biased else None
     about = {"hidden_size": width, "direction": "bidirectional" if directions == 2 else "forward"}
     given = (op.Transpose(x, perm=[1, 0, 2]), into, back, bias, op.Cast(lengths, to=6), hidden)
     if mode == "LSTM":
@@ -44,19 +40,33 @@ def _recurrent(x: Any, lengths: Any, hidden: Any, cell: Any, weights: Any, mode:
     return joined, h, c
 
 
-def _in_order(op: Any, weight: Any, mode: str, width: int) -> Any:
+def _operators() -> Any:
+    from onnxscript import opset20
+
+    return opset20
+
+
+def _stack(ways: list[Any], place: int, mode: str, width: int) -> Any:
+    """A weight of every direction along a new first dimension, gates in the order of ONNX."""
+    op = _operators()
+    axis = op.Constant(value_ints=[0])
+    return op.Concat(*(op.Unsqueeze(_in_order(way[place], mode, width), axis) for way in ways), axis=0)
+
+
+def _stack_biases(ways: list[Any], mode: str, width: int) -> Any:
+    """The same of the two biases, one behind the other."""
+    op = _operators()
+    return op.Concat(_stack(ways, 2, mode, width), _stack(ways, 3, mode, width), axis=1)
+
+
+def _in_order(weight: Any, mode: str, width: int) -> Any:
     """The rows of a weight, gates in the order of ONNX."""
-    order = GATES[mode]
+    op, order = _operators(), GATES[mode]
     if len(order) == 1:
         return weight
-    return op.Concat(*(_rows(op, weight, gate * width, (gate + 1) * width) for gate in order), axis=0)
+    return op.Concat(*(_rows(weight, gate * width, (gate + 1) * width) for gate in order), axis=0)
 
 
-def _rows(op: Any, weight: Any, start: int, end: int) -> Any:
+def _rows(weight: Any, start: int, end: int) -> Any:
+    op = _operators()
     return op.Slice(weight, op.Constant(value_ints=[start]), op.Constant(value_ints=[end]), op.Constant(value_ints=[0]))
-
-
-def _stack(op: Any, ways: list[Any]) -> Any:
-    """A direction after the other along a new first dimension."""
-    axis = op.Constant(value_ints=[0])
-    return op.Concat(*(op.Unsqueeze(each, axis) for each in ways), axis=0)

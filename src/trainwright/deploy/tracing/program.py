@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from typing import TYPE_CHECKING, Any
 
+import jaxtyping
 import torch
 
 from trainwright.config.errors import FOREIGN, RequestError, TrainwrightError, did_you_mean
@@ -37,21 +38,26 @@ def trace_program(deliverable: Deliverable, fixed: Sizes | None = None, recurren
         except TrainwrightError:
             raise
         except FOREIGN as error:  # torch raises whatever it met
-            raise explain_failure(error, deliverable, watched) from error
+            raise explain_failure(error, deliverable, watched, unrolls=recurrent == "torch") from error
     refuse_limits(program, deliverable, watched)
     return program
 
 
 @contextmanager
 def _as_exported(recurrent: Form) -> Iterator[None]:
-    """Recurrent layers that keep their lengths, and torch's transformer as it is written: its fast path writes zeros over padding."""
-    fast = torch.backends.mha.get_fastpath_enabled()
+    """Recurrent layers that keep their lengths, and torch's transformer as it is written: its fast path writes zeros over padding.
+
+    Checks of annotations are off: sizes that are symbols are no `int`.
+    """
+    fast, unchecked = torch.backends.mha.get_fastpath_enabled(), jaxtyping.config.jaxtyping_disable
     torch.backends.mha.set_fastpath_enabled(False)
+    jaxtyping.config.update("jaxtyping_disable", True)
     try:
         with padded_layers(recurrent):
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
+        jaxtyping.config.update("jaxtyping_disable", unchecked)
 
 
 def dynamic_axes(deliverable: Deliverable, fixed: Sizes) -> dict[str, Any]:

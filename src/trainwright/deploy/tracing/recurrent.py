@@ -72,7 +72,7 @@ def lengths_of(data: Tensor, batch_sizes: Tensor) -> Tensor:
 def _forward(layer: Layer) -> Callable[..., Any]:
     """What stands for the `forward` of torch's recurrent modules."""
 
-    def forward(self: nn.RNNBase, input: Any, hx: Any = None) -> Any:  # noqa: A002 - torch's name, which may be given by word
+    def forward(self: nn.RNNBase, input: Any, hx: Any = None) -> Any:
         if getattr(self, "proj_size", 0):
             fix = "train it without proj_size, with a linear layer behind it"
             raise RequestError("an LSTM with projections cannot be traced", where=f"proj_size={self.proj_size}", fix=fix)
@@ -156,7 +156,7 @@ def _one_way(x: Tensor, lengths: Tensor, differ: bool, first: States, weights: l
 def _cell_at_ends(x: Tensor, lengths: Tensor, first: States, weights: list[Tensor], biased: bool) -> Tensor:
     """The cell state `[1, b, h]` of an LSTM at the end of each row, step by step; what nobody reads is left out of the graph."""
     h, c = first[0][0], first[1][0]
-    step = torch._VF.lstm_cell
+    step: Any = torch._VF.lstm_cell
     for time in range(x.shape[1]):
         new = step(x[:, time], (h, c), *weights) if biased else step(x[:, time], (h, c), *weights, None, None)
         goes_on = (time < lengths).unsqueeze(1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from trainwright.config.errors import RequestError
 from trainwright.config.own_code import describe_failure
 from trainwright.deploy.tracing.watching import Line, Watched, line_of_error
@@ -20,12 +22,12 @@ READ_OUT = (".numpy() is not supported", "Cannot access data pointer", "Tensor.n
 AS_IT_IS = "export the model as it is: --to safetensors"
 
 
-def explain_failure(error: BaseException, deliverable: Deliverable, watched: Watched) -> RequestError:
+def explain_failure(error: BaseException, deliverable: Deliverable, watched: Watched, unrolls: bool) -> RequestError:
     """What stopped it: a size that became fixed, a branch on values, values that leave the graph, or whatever else torch says."""
     said, line = str(error), line_of_error(error)
     fixed = FIXED.search(said)
     if fixed is not None:
-        return _size_became_fixed(deliverable, fixed[1], int(fixed[2]), int(fixed[3]), watched)
+        return _size_became_fixed(deliverable, fixed[1], int(fixed[2]), int(fixed[3]), watched, unrolls)
     where = str(line) if line is not None else "the network of this run"
     what = "the model cannot be traced"
     if any(each in said for each in DATA_DEPENDENT):
@@ -39,7 +41,7 @@ def explain_failure(error: BaseException, deliverable: Deliverable, watched: Wat
     return RequestError(what, where=where, why=why, fix=fix)
 
 
-def _size_became_fixed(deliverable: Deliverable, name: str, place: int, size: int, watched: Watched) -> RequestError:
+def _size_became_fixed(deliverable: Deliverable, name: str, place: int, size: int, watched: Watched, unrolls: bool) -> RequestError:
     given = next((each for each in deliverable.inputs if each.name == name), None)
     axis = given.axes[place] if given is not None and place < len(given.axes) else place
     line = watched.last
@@ -48,8 +50,12 @@ def _size_became_fixed(deliverable: Deliverable, name: str, place: int, size: in
     if axis == "rows":
         fix = f"write -1 or x.shape[0] in place of a number of rows; or {AS_IT_IS}"
         return RequestError(what, where=where, why="the code is for that many rows alone", fix=fix)
+    fix = f"--fixed {axis}=SIZE accepts rows of that size alone"
+    if unrolls and any(isinstance(each, nn.RNNBase) for each in deliverable.module.modules()):
+        why = "torch unrolls recurrent layers over the steps of an example, and ONNX does not"
+        return RequestError(what, where=where, why=why, fix=f"--to onnx keeps it of any size; {fix}")
     why = "the code, or an operator that it calls, is for one size alone"
-    return RequestError(what, where=where, why=why, fix=f"--fixed {axis}=SIZE accepts rows of that size alone; or {AS_IT_IS}")
+    return RequestError(what, where=where, why=why, fix=f"{fix}; or {AS_IT_IS}")
 
 
 def refuse_limits(program: ExportedProgram, deliverable: Deliverable, watched: Watched) -> None:

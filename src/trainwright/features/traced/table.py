@@ -13,7 +13,6 @@ from trainwright.features.base import one_array
 from trainwright.features.encoding import TableEncoder
 from trainwright.features.traced.base import traced_column, traced_target
 
-
 LENGTH = "length"
 """What an axis of any size is called after its column."""
 
