@@ -72,15 +72,17 @@ def word_lists(values: pa.Array, delimiter: str, name: str) -> Lists:
 
 def number_lists(values: pa.Array, name: str, rows: np.ndarray, place: Place = plain_place) -> tuple[Lists, np.ndarray]:
     """The numbers of each row and, flat, as float64 (NaN where missing); text may use spaces, commas, semicolons and brackets."""
-    if is_list(values.type):
-        lists = from_lists(values)
-    else:
-        texts = pc.replace_substring_regex(text_array(values, name), r"[\[\](){},;|\s]+", " ")
-        texts = pc.utf8_trim_whitespace(texts)
-        lists = from_lists(pc.utf8_split_whitespace(texts))
-        present = pc.fill_null(pc.not_equal(lists.flat, ""), False).to_numpy(zero_copy_only=False)
-        lists = lists.select(present)
+    lists = from_lists(values) if is_list(values.type) else number_texts(values, name)
     return lists, to_floats(lists.flat, name, rows[lists.owners], place)
+
+
+def number_texts(values: pa.Array, name: str) -> Lists:
+    """The texts of the numbers in each text, between spaces, commas, semicolons and brackets."""
+    texts = pc.replace_substring_regex(text_array(values, name), r"[\[\](){},;|\s]+", " ")
+    texts = pc.utf8_trim_whitespace(texts)
+    lists = from_lists(pc.utf8_split_whitespace(texts))
+    present = pc.fill_null(pc.not_equal(lists.flat, ""), False).to_numpy(zero_copy_only=False)
+    return lists.select(present)
 
 
 def with_lists(values: pa.Array, fill: Any, delimiter: str = " ") -> pa.Array:

@@ -143,11 +143,11 @@ class AsTrained:
 
     def read(self, indices: np.ndarray | None = None, columns: list[str] | None = None) -> pa.Table:
         """The rows numbered `indices` (all when None), in that order."""
-        return self._read(self.source.read(indices, columns))
+        return self.read_table(self.source.read(indices, columns))
 
     def batches(self, columns: list[str] | None = None, rows: int = PIECE) -> Iterator[pa.Table]:
         """All rows in order, `rows` at a time."""
-        yield from map(self._read, self.source.batches(columns, rows))
+        yield from map(self.read_table, self.source.batches(columns, rows))
 
     def fingerprint(self) -> dict[str, Any]:
         """That of the source."""
@@ -157,7 +157,8 @@ class AsTrained:
         """Where a row is, as the source says."""
         return self.source.place(row)
 
-    def _read(self, table: pa.Table) -> pa.Table:
+    def read_table(self, table: pa.Table) -> pa.Table:
+        """Rows of the source, each value in the form that training has."""
         columns = []  # and one table of them: a table made anew for each column would cost columns × columns
         for name, column in zip(table.column_names, table.columns, strict=True):
             if name in self.features and name in self.reading.kinds:

@@ -1,0 +1,103 @@
+"""An exported model that answers rows by ONNX Runtime: its file, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from trainwright.config.errors import RunError
+from trainwright.deploy.host.answers import answer_columns
+from trainwright.deploy.host.description import RE_EXPORT, Description, read_description
+from trainwright.deploy.host.rows import Asked, Raw, RowReader, require_whole
+
+PIP = "pip install 'trainwright[serve]'"
+DTYPES = {
+    "tensor(double)": "float64",
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
+    "tensor(uint8)": "uint8",
+    "tensor(bool)": "bool",
+    "tensor(string)": "string",
+}
+
+
+class HostedModel:
+    """A model file with its description: rows → arrays → what the graph gives → predictions."""
+
+    def __init__(self, session: Any, description: Description, path: Path) -> None:
+        self.session, self.description, self.path = session, description, path
+        self.reader = RowReader(description)
+        self.outputs = [each.name for each in session.get_outputs()]
+        self.inputs = {each.name for each in session.get_inputs()}
+
+    def read(self, table: pa.Table, as_text: bool = False) -> Asked:
+        """The rows of a table; raises DataError where columns are missing, and tells what is wrong with rows in `faults`."""
+        return self.reader.read(table, as_text)
+
+    def run(self, raw: Raw) -> Raw:
+        """What the graph gives for some rows; raises RunError where it cannot be computed."""
+        feeds = {name: each for name, each in raw.items() if name in self.inputs}
+        try:
+            found = self.session.run(self.outputs, feeds)
+        except Exception as error:
+            why = str(error).splitlines()[0][:300]
+            raise RunError("the model could not be computed", where=self.path.name, why=why, fix=RE_EXPORT) from error
+        return dict(zip(self.outputs, found, strict=True))
+
+    def columns(self, outputs: Mapping[str, np.ndarray]) -> pa.Table:
+        """Predictions in the words of the data, by the columns of `predict`."""
+        columns: dict[str, pa.Array] = {}
+        for name, target in self.description.targets.items():
+            of_target = {key.removeprefix(f"{name}."): each for key, each in outputs.items() if key.startswith(f"{name}.")}
+            columns |= answer_columns(name, target, of_target)
+        return pa.table(columns)
+
+    def predict(self, table: pa.Table, as_text: bool = False) -> pa.Table:
+        """A row of predictions for each that was given, null where a policy leaves it out; raises FaultyRows for values it cannot read."""
+        asked = require_whole(self.read(table, as_text))
+        return placed(self.columns(self.run(asked.raw)), asked)
+
+
+def placed(table: pa.Table, asked: Asked) -> pa.Table:
+    """Predictions put back among the rows that were given; those without one are null."""
+    if len(asked.places) == asked.count:
+        return table
+    at = np.full(asked.count, -1, np.int64)
+    at[asked.places] = np.arange(len(asked.places))
+    return table.take(pa.array(at, mask=at < 0))
+
+
+def open_model(path: str | os.PathLike[str], threads: int = 1) -> HostedModel:
+    """The model in a `.onnx` file, computed by so many threads; raises RunError for a file that is none, or that says nothing of itself."""
+    file = Path(path)
+    if not file.is_file():
+        raise RunError("there is no such file", where=str(file), fix="name a file that `trainwright export RUN --to onnx` wrote")
+    session = open_session(file, threads)
+    dtypes = {each.name: DTYPES.get(each.type, each.type) for each in session.get_inputs()}
+    description = read_description(session.get_modelmeta().custom_metadata_map, dtypes, str(file))
+    return HostedModel(session, description, file)
+
+
+def open_session(file: Path, threads: int) -> Any:
+    """ONNX Runtime with a model loaded; raises RunError where it is not installed, or the file is no model."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise RunError("this needs onnxruntime, which is not installed", where=str(file), fix=PIP) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    # threads that spin while they wait take the processor from those who ask
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(os.fspath(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        why = str(error).splitlines()[0][:300]
+        raise RunError("this is no model that ONNX Runtime can load", where=str(file), why=why, fix=RE_EXPORT) from error
