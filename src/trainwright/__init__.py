@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trainwright.api.remote_trainer import RemoteTrainer as RemoteTrainer
     from trainwright.api.run import Run as Run
     from trainwright.api.run import load as load
+    from trainwright.api.serve import serve as serve
     from trainwright.api.train import train as train
     from trainwright.api.tune import tune_batch_size as tune_batch_size
     from trainwright.api.tune import tune_learning_rate as tune_learning_rate
@@ -70,6 +71,7 @@ _WHERE = {
     "RemoteTrainer": "trainwright.api.remote_trainer",
     "calibrate": "trainwright.api.calibrate",
     "compare": "trainwright.api.compare",
+    "serve": "trainwright.api.serve",
     "sweep": "trainwright.api.group",
     "Group": "trainwright.api.group",
     "tune_batch_size": "trainwright.api.tune",
@@ -160,6 +162,7 @@ __all__ = [
     "n_params",
     "named_metrics",
     "register",
+    "serve",
     "sweep",
     "tf32_mode",
     "train",

@@ -67,16 +67,22 @@ def read_description(metadata: Mapping[str, str], dtypes: Mapping[str, str], whe
         raise RunError("this model was not exported by Trainwright", where=where, why=why, fix=RE_EXPORT)
     try:
         found = json.loads(metadata[KEY])
-        if found["format"] != FORMAT:
-            why = f"its description has the format {found['format']}, and this version reads {FORMAT}"
-            raise RunError("the model is from another version of Trainwright", where=where, why=why, fix=RE_EXPORT)
-        columns = {name: _column(name, each, dtypes) for name, each in found["inputs"].items()}
-        reading = Reading.restore(found["reading"]) if found.get("reading") else None
-        targets = {name: dict(each) for name, each in found["targets"].items()}
-        return Description(str(found.get("name", "")), str(found.get("digest", "")), columns, targets, reading, found)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        why = f"{type(error).__name__}: {error}"
+        version = found["format"]
+        read = _read(found, dtypes) if version == FORMAT else None
+    except (ValueError, KeyError, TypeError, AttributeError, RunError) as error:
+        why = f"{type(error).__name__}: {error}".splitlines()[0]
         raise RunError("the description in the model is damaged", where=where, why=why, fix=RE_EXPORT) from error
+    if read is None:
+        why = f"its description has the format {version}, and this version reads {FORMAT}"
+        raise RunError("the model is from another version of Trainwright", where=where, why=why, fix=RE_EXPORT)
+    return read
+
+
+def _read(found: Mapping[str, Any], dtypes: Mapping[str, str]) -> Description:
+    columns = {name: _column(name, each, dtypes) for name, each in found["inputs"].items()}
+    reading = Reading.restore(found["reading"]) if found.get("reading") else None
+    targets = {name: dict(each) for name, each in found["targets"].items()}
+    return Description(str(found.get("name", "")), str(found.get("digest", "")), columns, targets, reading, dict(found))
 
 
 def _column(name: str, given: Mapping[str, Any], dtypes: Mapping[str, str]) -> Column:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from trainwright.config.errors import RunError
+from trainwright.data.arrow import pandas_later
 from trainwright.deploy.host.answers import answer_columns
 from trainwright.deploy.host.description import RE_EXPORT, Description, read_description
 from trainwright.deploy.host.rows import Asked, Raw, RowReader, require_whole
@@ -79,6 +80,7 @@ def open_model(path: str | os.PathLike[str], threads: int = 1) -> HostedModel:
     file = Path(path)
     if not file.is_file():
         raise RunError("there is no such file", where=str(file), fix="name a file that `trainwright export RUN --to onnx` wrote")
+    pandas_later()
     session = open_session(file, threads)
     dtypes = {each.name: DTYPES.get(each.type, each.type) for each in session.get_inputs()}
     description = read_description(session.get_modelmeta().custom_metadata_map, dtypes, str(file))

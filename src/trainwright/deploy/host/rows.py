@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from trainwright.deploy.host.description import Description
 from trainwright.deploy.host.faults import Fault, FaultyRows, Told
 from trainwright.deploy.host.lists import SeriesReader, TextReader, VectorReader, WordsReader
 from trainwright.deploy.host.readers import ColumnReader
-from trainwright.deploy.host.values import DateReader, NumberReader, WordReader
+from trainwright.deploy.host.values import NO_TIME, DateReader, NumberReader, WordReader
 from trainwright.features.base import one_array
 from trainwright.features.reading import AsTrained
 
@@ -85,33 +85,34 @@ class RowReader:
 
         Rows with a fault are left out, as those that lack what a policy asks for; whoever takes no such rows calls `require_whole`.
         """
-        self._refuse_absent(table.column_names)
+        self._refuse_absent(table.column_names, self.readers)
         told, rows = Told(), np.arange(table.num_rows)
         raw = self._arrays({name: table[name] for name in self.readers}, rows, told, as_text, {})
         return self._asked(raw, rows, told, [each for each in table.column_names if each not in self.readers])
 
-    def read_json(self, columns: Mapping[str, list[Any]], count: int) -> Asked:
-        """The same of values of JSON by column, a list of `count` each; what can be looked up is, and no value depends on others."""
-        self._refuse_absent(list(columns))
+    def read_json(self, columns: Mapping[str, list[Any]], count: int, chosen: Sequence[str] | None = None) -> Asked:
+        """The same of values of JSON by column, a list of `count` each, of the `chosen` ones or all; no value depends on others."""
+        readers = self.readers if chosen is None else {name: self.readers[name] for name in chosen}
+        self._refuse_absent(list(columns), readers)
         told, rows = Told(), np.arange(count)
         raw, left, written = Raw(), dict[str, pa.Array](), dict[str, list[Any]]()
-        for name, reader in self.readers.items():
+        for name, reader in readers.items():
             parts = reader.quick(columns[name], told)
             if parts is not None:
                 raw |= self._named(name, parts, rows, told)
                 continue
-            values = reader.from_json(columns[name], rows, told)
-            left[name], written[name] = self._column(name, values, rows, told), values
+            values = self._unicode(name, reader.from_json(columns[name], rows, told), rows, told)
+            left[name], written[name] = column_of(values, as_written=True), values
         raw |= self._arrays(left, rows, told, False, written) if left else {}
         return self._asked(raw, rows, told, [each for each in columns if each not in self.readers])
 
-    def _column(self, name: str, values: list[Any], rows: np.ndarray, told: Told) -> pa.Array:
-        try:
-            return column_of(values, as_written=True)
-        except ValueError:  # half of a pair of surrogates, which is no text
-            bad = [at for at, each in enumerate(values) if not _is_unicode(each)]
-            told.refuse(name, rows[bad], [values[at] for at in bad], "{} is no text in Unicode", fix="send whole characters")
-            return column_of([None if at in bad else each for at, each in enumerate(values)], as_written=True)
+    def _unicode(self, name: str, values: list[Any], rows: np.ndarray, told: Told) -> list[Any]:
+        """The values without those that hold half of a pair of surrogates, which is no text."""
+        bad = [at for at, each in enumerate(values) if isinstance(each, str | list) and not _is_unicode(each)]
+        if not bad:
+            return values
+        told.refuse(name, rows[bad], [values[at] for at in bad], "{} is no text in Unicode", fix="send whole characters")
+        return [None if at in bad else each for at, each in enumerate(values)]
 
     def _arrays(self, columns: Mapping[str, Any], rows: np.ndarray, told: Told, as_text: bool, written: Mapping[str, list[Any]]) -> Raw:
         """What readers give of some columns, whose values get the form of training first."""
@@ -135,8 +136,8 @@ class RowReader:
                 table = table.set_column(table.column_names.index(name), name, pa.chunked_array([form.plain(one_array(table[name]))]))
         return table if reading is None else reading.read_table(table)
 
-    def _refuse_absent(self, given: list[str]) -> None:
-        absent = [name for name in self.readers if name not in given]
+    def _refuse_absent(self, given: list[str], needed: Iterable[str]) -> None:
+        absent = [name for name in needed if name not in given]
         if not absent:
             return
         listed = ", ".join(f"'{each}'" for each in absent)
@@ -173,24 +174,27 @@ class RowReader:
 
 
 def absent_in(parts: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Which rows have no value, of the arrays of a column."""
-    if "length" in parts:
-        found: np.ndarray = parts["length"] < 0
-        return found
+    """Which rows have no value, bool `[b]`, of the arrays of a column."""
     values = parts[""]
-    if values.dtype.kind == "f":
-        return np.isnan(values) if values.ndim == 1 else np.isnan(values).any(axis=tuple(range(1, values.ndim)))
-    if values.dtype == object:
-        found = values == ""
-        return found
-    return (values == -1) | (values == np.iinfo(np.int64).min)
+    if "length" in parts:
+        absent = parts["length"] < 0
+    elif values.dtype.kind == "f":
+        absent = np.isnan(values).reshape(len(values), -1).any(axis=1)
+    elif values.dtype == object:
+        absent = values == ""
+    else:
+        absent = (values == -1) | (values == NO_TIME)
+    return np.asarray(absent, bool)
 
 
 def _is_unicode(value: Any) -> bool:
     """Whether a text, or every text of a list, has whole characters alone."""
     if isinstance(value, list):
         return all(map(_is_unicode, value))
-    return not isinstance(value, str) or not any("\ud800" <= each <= "\udfff" for each in value)
+    try:
+        return not isinstance(value, str) or bool(value.encode()) or not value
+    except UnicodeEncodeError:
+        return False
 
 
 def require_whole(asked: Asked) -> Asked:

@@ -74,7 +74,7 @@ class NumberReader(SingleReader):
 
 
 class WordReader(SingleReader):
-    """Of a binary or category column int64 `[b]`, the number of each word in the table; or where the graph has it, the word as it is there."""
+    """int64 `[b]`: the number of each word in the table; where the graph has the table, the word as it is there."""
 
     wanted = "one word"
 

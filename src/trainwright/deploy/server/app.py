@@ -1,0 +1,159 @@
+"""The application: what each address answers. `POST /predict` is answered before the framework, which every other address goes through."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.requests import Request as PageRequest
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from trainwright._version import __version__
+from trainwright.config.errors import TrainwrightError
+from trainwright.deploy.server.answering import chosen_kind, write_answer
+from trainwright.deploy.server.bodies import FORM, Body, read_body
+from trainwright.deploy.server.forms import read_form
+from trainwright.deploy.server.openapi import describe_api
+from trainwright.deploy.server.refusals import Refused, body_of, status_of
+from trainwright.deploy.server.requests import ClientGone, Receive, Request, Send, refuse_stranger, respond, respond_json
+from trainwright.deploy.server.service import Service
+
+log = logging.getLogger(__name__)
+
+OPEN = ("/", "/health", "/ready", "/page.js", "/page.css")
+"""Addresses that ask for no token: whether it is well, and the page, which asks the person for it."""
+Scope = Mapping[str, Any]
+
+
+class Application:
+    """ASGI: counts and limits every request, and answers every error as JSON."""
+
+    def __init__(self, service: Service, token: str = "") -> None:
+        self.service, self.token = service, token
+        self.framework = make_framework(service)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.framework(scope, receive, send)  # type: ignore[arg-type]
+            return
+        request, status = Request(scope, receive), 0
+
+        async def noted(message: dict[str, Any]) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self._answer(request, scope, receive, noted)
+        except ClientGone:
+            status = 499
+        except TrainwrightError as error:
+            await self._refuse(error, noted, status)
+        except Exception:
+            log.exception("%s %s failed", request.method, request.path)
+            await respond_json(
+                noted, 500, {"error": {"what": "the server failed", "fix": "see what it has printed"}}
+            ) if not status else None
+        self.service.counted.answered(known_path(request.path), status, time.monotonic() - request.began)
+
+    async def _answer(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        if request.path not in OPEN:
+            refuse_stranger(request, self.token)
+        if request.path == "/predict":
+            if request.method != "POST":
+                what = f"{request.method} is not answered at /predict"
+                raise Refused(405, what, fix="use POST", headers={"Allow": "POST"})
+            await self._predict(request, send)
+        else:
+            await self.framework(scope, receive, send)  # type: ignore[arg-type]
+
+    async def _refuse(self, error: TrainwrightError, send: Send, status: int) -> None:
+        code = status_of(error)
+        if code >= 500 and not isinstance(error, Refused):
+            log.error("%s", error)
+        if not status:
+            await respond_json(send, code, body_of(error), error.headers if isinstance(error, Refused) else None)
+
+    async def _predict(self, request: Request, send: Send) -> None:
+        service, options = self.service, self.service.options
+        with service.admitted():
+            deadline = request.began + options.seconds
+            content = await request.body(int(options.max_bytes), deadline)
+            body = await read_request(request, content, service)
+            answer = await service.predict(body, len(content), deadline)
+            kind = chosen_kind(request.headers.get("accept", ""), request.kind)
+            await respond(send, 200, write_answer(answer, kind, service.backend.digest), kind)
+
+
+async def read_request(request: Request, content: bytes, service: Service) -> Body:
+    """The rows of a request, of whatever type its body is."""
+    if request.kind == FORM:
+        return await read_form(request.headers, content, service)
+    return read_body(content, request.kind, service.options.max_rows)
+
+
+def known_path(path: str) -> str:
+    """A path as it is counted: those that nobody serves are one, or whoever asks for many would fill the memory."""
+    return path if path in PATHS else "other"
+
+
+PATHS = (
+    "/",
+    "/predict",
+    "/batch_predict",
+    "/explain",
+    "/health",
+    "/ready",
+    "/metrics",
+    "/schema",
+    "/model",
+    "/openapi.json",
+    "/page.js",
+    "/page.css",
+)
+Answers = Callable[[PageRequest], Awaitable[Response]]
+
+
+def make_framework(service: Service) -> FastAPI:
+    """FastAPI with every address but `/predict`, which is described with them."""
+    app = FastAPI(title=service.backend.name, version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.service = service
+
+    async def health(_: PageRequest) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def ready(_: PageRequest) -> Response:
+        return JSONResponse({"ready": service.ready}, 200 if service.ready else 503)
+
+    async def metrics(_: PageRequest) -> Response:
+        return PlainTextResponse(service.counted.text(), media_type="text/plain; version=0.0.4")
+
+    async def schema(_: PageRequest) -> Response:
+        return JSONResponse(service.schema)
+
+    async def model(_: PageRequest) -> Response:
+        return JSONResponse(service.backend.about())
+
+    async def api(_: PageRequest) -> Response:
+        return JSONResponse(described)
+
+    async def unknown(request: PageRequest, _: Exception) -> Response:
+        fix = "POST /predict, GET /schema, /model, /health, /ready, /metrics, /openapi.json"
+        return JSONResponse({"error": {"what": f"nothing is served at {request.url.path}", "fix": fix}}, 404)
+
+    async def other_method(request: PageRequest, error: Any) -> Response:
+        allowed = error.headers or {}
+        what = f"{request.method} is not answered at {request.url.path}"
+        return JSONResponse({"error": {"what": what, "fix": f"use {allowed.get('Allow', 'GET')}"}}, 405, headers=allowed)
+
+    for path, answers in {
+        "/health": health, "/ready": ready, "/metrics": metrics, "/schema": schema, "/model": model, "/openapi.json": api,
+    }.items():  # fmt: skip
+        app.add_route(path, answers, methods=["GET"])
+    app.add_exception_handler(404, unknown)
+    app.add_exception_handler(405, other_method)
+    described = describe_api(service)
+    return app

@@ -1,0 +1,168 @@
+"""The body of a request → rows by column: JSON, CSV or Arrow, by its Content-Type."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+from trainwright.config.errors import DataError, did_you_mean
+from trainwright.deploy.server.refusals import Refused
+
+JSON, CSV = "application/json", "text/csv"
+STREAM, FILE = "application/vnd.apache.arrow.stream", "application/vnd.apache.arrow.file"
+FORM = "multipart/form-data"
+TAKEN = (JSON, CSV, STREAM, FILE, FORM)
+EXAMPLE = 'send {"rows": [{"column": value, …}, …]} or {"columns": {"column": [value, …], …}}'
+
+
+@dataclass(frozen=True)
+class Body:
+    """Rows of a request: values of JSON by column, or a table."""
+
+    count: int
+    columns: Mapping[str, list[Any]] | None = None
+    table: pa.Table | None = None
+    as_text: bool = False
+    """Whether every value of the table is text."""
+
+
+def read_body(content: bytes, kind: str, max_rows: int) -> Body:
+    """The rows of a body of a content type; raises DataError for what is no such body, Refused for too many rows or another type."""
+    if kind == JSON:
+        return _within(of_json(parse_json(content)), max_rows)
+    if kind == CSV:
+        return _within(_of_csv(content), max_rows)
+    if kind in (STREAM, FILE):
+        return _within(_of_arrow(content, kind), max_rows)
+    fix = did_you_mean(kind, TAKEN)
+    raise Refused(415, f"a body of type '{kind}' is not read" if kind else "the body has no Content-Type", where="Content-Type", fix=fix)
+
+
+def _within(body: Body, max_rows: int) -> Body:
+    if not body.count:
+        raise DataError("there are no rows", where="body", fix="send at least one")
+    if body.count > max_rows:
+        fix = f"send at most {max_rows:,} at once"
+        raise Refused(413, f"{body.count:,} rows are too many", where="body", why=f"this server takes {max_rows:,}", fix=fix)
+    return body
+
+
+def parse_json(content: bytes) -> Any:
+    """JSON as RFC 8259 has it; raises Refused with 400 for anything else."""
+    try:
+        return json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise _malformed(f"byte {error.start} is not UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise _malformed(f"{error.msg}, in line {error.lineno}, column {error.colno}") from error
+    except RecursionError as error:
+        raise _malformed("it is nested too deeply") from error
+    except ValueError as error:  # a whole number of thousands of digits
+        raise _malformed(str(error).partition(";")[0]) from error
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise _malformed(f"JSON has no {text}", fix="send null where there is no number")
+
+
+def _malformed(why: str, fix: str = EXAMPLE) -> Refused:
+    return Refused(400, "the body is not JSON", where="body", why=why, fix=fix)
+
+
+def of_json(given: Any) -> Body:
+    """The rows of `{"rows": [{…}]}` or `{"columns": {…: […]}}`; raises DataError for any other form."""
+    if not isinstance(given, dict) or set(given) not in ({"rows"}, {"columns"}):
+        keys = ", ".join(map(repr, list(given)[:8])) if isinstance(given, dict) else ""
+        shown = f"an object with {keys}" if keys else f"{_kind(given)} {'without an entry' if given == {} else ''}".strip()
+        raise DataError(f"the body is {shown}", where="body", why="it has to be an object with `rows`, or with `columns`", fix=EXAMPLE)
+    return of_rows(given["rows"]) if "rows" in given else of_columns(given["columns"])
+
+
+def of_rows(rows: Any) -> Body:
+    """Rows as a list of objects, or one object; a column that a row does not name is missing in it as null is."""
+    rows = [rows] if isinstance(rows, dict) else rows
+    if not isinstance(rows, list):
+        raise DataError(f"`rows` is {_kind(rows)}, and not a list", where="body", fix=EXAMPLE)
+    wrong = next((at for at, each in enumerate(rows) if not isinstance(each, dict)), None)
+    if wrong is not None:
+        raise DataError(f"row {wrong + 1} is {_kind(rows[wrong])}, and not an object", where="body", fix=EXAMPLE)
+    names = list(dict.fromkeys(name for each in rows for name in each))
+    _refuse_half(rows, names)
+    return Body(len(rows), {name: [each.get(name) for each in rows] for name in names})
+
+
+def _refuse_half(rows: list[dict[str, Any]], names: list[str]) -> None:
+    """A row without a column that others have was cut off, or is of other rows: null says that a value is missing."""
+    for at, row in enumerate(rows):
+        if len(row) < len(names):
+            absent = next(name for name in names if name not in row)
+            fix = "send null where a value is missing"
+            raise DataError(f"row {at + 1} has no '{absent}'", where="body", why="other rows of the request have it", fix=fix)
+
+
+def of_columns(columns: Any) -> Body:
+    """Columns as lists of one length."""
+    if not isinstance(columns, dict):
+        raise DataError(f"`columns` is {_kind(columns)}, and not an object", where="body", fix=EXAMPLE)
+    for name, values in columns.items():
+        if not isinstance(values, list):
+            raise DataError(f"column '{name}' is {_kind(values)}, and not a list", where="body", fix=EXAMPLE)
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"'{name}' {length}" for name, length in list(lengths.items())[:8])
+        raise DataError("columns of different lengths", where="body", why=listed, fix="send one value for each row in every column")
+    return Body(next(iter(lengths.values()), 0), columns)
+
+
+def _kind(value: Any) -> str:
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "a text",
+        list: "a list",
+        dict: "an object",
+        type(None): "null",
+    }
+    return names.get(type(value), type(value).__name__)
+
+
+def _of_csv(content: bytes) -> Body:
+    """Rows of text with a header, as RFC 4180 has it; the words that stand for a missing value are those of training."""
+    try:
+        lines = arrow_csv.ParseOptions(newlines_in_values=True)
+        names = arrow_csv.open_csv(io.BytesIO(content), parse_options=lines).schema.names
+        types = dict.fromkeys(names, pa.string())
+        whole = arrow_csv.ConvertOptions(column_types=types, strings_can_be_null=False)
+        table = arrow_csv.read_csv(io.BytesIO(content), parse_options=lines, convert_options=whole)
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        why = str(error).splitlines()[0][:300]
+        raise Refused(400, "the body is not CSV", where="body", why=why, fix="send a header and rows, with commas, in UTF-8") from error
+    _refuse_twice(table.column_names)
+    return Body(table.num_rows, None, table, True)
+
+
+def _refuse_twice(names: list[str]) -> None:
+    twice = next((each for each in names if names.count(each) > 1), None)
+    if twice is not None:
+        raise DataError(f"the column '{twice}' is there twice", where="body", fix="send every column once")
+
+
+def _of_arrow(content: bytes, kind: str) -> Body:
+    """A table of Arrow, its buffers checked: what is not whole could be read beyond its end."""
+    try:
+        buffer = pa.py_buffer(content)
+        reader = pa.ipc.open_stream(buffer) if kind == STREAM else pa.ipc.open_file(buffer)
+        table = reader.read_all()
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError, KeyError, IndexError, MemoryError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        raise Refused(400, "the body is not Arrow", where="body", why=why, fix="send a table written by pyarrow.ipc") from error
+    _refuse_twice(table.column_names)
+    return Body(table.num_rows, None, table)

@@ -1,0 +1,141 @@
+"""What answers requests, whatever they are written in: rows are read, computed with those of others, and put into words."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from trainwright.deploy.host.model import placed
+from trainwright.deploy.host.rows import Asked, require_whole
+from trainwright.deploy.server.batching import Batcher
+from trainwright.deploy.server.bodies import Body, of_rows
+from trainwright.deploy.server.metrics import Counted
+from trainwright.deploy.server.options import ServeOptions
+from trainwright.deploy.server.refusals import Refused
+
+AT_ONCE = 1 << 16
+"""Bytes of a body that is read on the loop itself; larger ones are read in a thread, so that others are answered meanwhile."""
+QUICK = 0.002
+"""Seconds in which a row is computed on the loop itself."""
+
+
+class Backend(Protocol):
+    """A model that a server can ask: an exported one, or a run."""
+
+    name: str
+    digest: str
+    joins: bool
+    """Whether rows of several requests may be computed together."""
+
+    def schema(self) -> dict[str, Any]:
+        """`inputs` and `outputs` of `/schema`."""
+
+    def example(self) -> list[dict[str, Any]]:
+        """A usual row, to warm up with."""
+
+    def read_json(self, body: Body, columns: Sequence[str] | None = None) -> Asked:
+        """Rows of values of JSON; of some `columns` alone."""
+
+    def read_table(self, body: Body) -> Asked:
+        """Rows of a table."""
+
+    def run(self, raw: Any) -> Any:
+        """What the model gives."""
+
+    def columns(self, outputs: Any) -> pa.Table:
+        """Predictions."""
+
+    def about(self) -> dict[str, Any]:
+        """What is told at `/model`."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Predictions for the rows of a request."""
+
+    table: pa.Table
+    notes: dict[str, Any]
+
+
+class Service:
+    """A model, its limits, and what was counted."""
+
+    def __init__(self, backend: Backend, options: ServeOptions) -> None:
+        self.backend, self.options = backend, options
+        self.counted = Counted()
+        self.ready = False
+        self.inside = 0
+        """Requests that are being read, wait, or are computed."""
+        self.batcher: Batcher | None = None
+        self.schema = {"format": 1, "model": {"name": backend.name, "digest": backend.digest}, **backend.schema(), "limits": self._limits()}
+
+    def _limits(self) -> dict[str, Any]:
+        given = self.options
+        return {"bytes": int(given.max_bytes), "rows": given.max_rows, "pixels": given.max_pixels, "seconds": given.seconds}
+
+    def warm_up(self, rows: list[dict[str, Any]]) -> None:
+        """Answer some rows, once to load what is loaded late and once to see how long it takes; then it is ready."""
+        asked = self.backend.read_json(of_rows(rows))
+        taken = QUICK
+        for _ in range(3):
+            start = time.perf_counter()
+            self.backend.columns(self.backend.run(asked.raw)) if len(asked.places) else None
+            taken = min(taken, time.perf_counter() - start)
+        beside = taken >= QUICK or not self.backend.joins
+        self.batcher = Batcher(self.backend.run, self.options, self.counted, self.backend.joins, beside)
+        self.ready = True
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """A place for one request from its first byte to its answer; raises Refused where there is none: what is held is bounded."""
+        if self.batcher is None:
+            raise Refused(503, "the model is not loaded yet", fix="ask again in a second", headers={"Retry-After": "1"})
+        if self.inside >= self.options.max_waiting:
+            why = f"{self.inside} requests are being answered"
+            raise Refused(503, "the server is busy", why=why, fix="ask again in a second", headers={"Retry-After": "1"})
+        self.inside += 1
+        try:
+            yield
+        finally:
+            self.inside -= 1
+
+    async def read(self, body: Body, size: int = 0) -> Asked:
+        """The rows of a body, without a fault; raises FaultyRows for values that cannot be read."""
+        reading = self.backend.read_json if body.columns is not None else self.backend.read_table
+        return require_whole(await asyncio.to_thread(reading, body) if size > AT_ONCE else reading(body))
+
+    def raw_of(self, rows: Sequence[dict[str, Any]], columns: Sequence[str] | None = None) -> Asked:
+        """Some rows as the model takes them, of some `columns` alone; raises FaultyRows for values that cannot be read."""
+        return require_whole(self.backend.read_json(of_rows(list(rows)), columns))
+
+    async def answer(self, asked: Asked, deadline: float | None = None) -> Any:
+        """What the model gives for rows that were read; raises Refused where too many wait, or it is too late."""
+        if self.batcher is None:
+            raise RuntimeError("the model is not warmed up")
+        until = time.monotonic() + self.options.seconds if deadline is None else deadline
+        return await self.batcher.ask(asked.raw, len(asked.places), until)
+
+    async def predict(self, body: Body, size: int, deadline: float) -> Answer:
+        """Predictions for a body, a row for each that was given."""
+        asked = await self.read(body, size)
+        if not len(asked.places):
+            table = self.backend.columns(self.backend.run(asked.raw))  # of no rows: its columns are there
+        else:
+            table = self.backend.columns(await self.answer(asked, deadline))
+        return Answer(placed(table, asked), asked.notes)
+
+    def predictions(self, outputs: Any) -> list[dict[str, Any]]:
+        """What the model gives as rows of JSON."""
+        found: list[dict[str, Any]] = self.backend.columns(outputs).to_pylist()
+        return found
+
+    def close(self) -> None:
+        """Let go of what computes."""
+        if self.batcher is not None:
+            self.batcher.close()

@@ -1,0 +1,247 @@
+"""The server in its process: what each request is answered with, its limits, and who may ask."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+
+import httpx
+import numpy as np
+import pyarrow as pa
+import pytest
+from made_models import ROW, write_model
+
+from trainwright.config.errors import RequestError
+from trainwright.deploy.host.model import open_model
+from trainwright.deploy.server.app import Application
+from trainwright.deploy.server.hosted import HostedBackend
+from trainwright.deploy.server.options import ServeOptions
+from trainwright.deploy.server.run import bind, read_token
+from trainwright.deploy.server.service import Service
+
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return open_model(write_model(tmp_path_factory.mktemp("server") / "well.onnx"))
+
+
+def application(model, token="", **options):
+    backend = HostedBackend(model)
+    service = Service(backend, ServeOptions(**options))
+    service.warm_up(backend.example())
+    return Application(service, token)
+
+
+@pytest.fixture(scope="module")
+def app(model):
+    return application(model)
+
+
+def send(app, method, path, **request):
+    async def one():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client:
+            return await client.request(method, path, **request)
+
+    return asyncio.run(one())
+
+
+def post(app, content, kind="application/json", **headers):
+    content = json.dumps(content) if isinstance(content, dict | list) else content
+    return send(app, "POST", "/predict", content=content, headers={"content-type": kind, **headers})
+
+
+def test_rows_and_columns_of_json_are_answered_alike(app, model):
+    expected = model.predict(pa.Table.from_pylist([ROW, {**ROW, "age": 10.0}])).to_pylist()
+    rows = post(app, {"rows": [ROW, {**ROW, "age": 10.0}]})
+    columns = post(app, {"columns": {name: [each, 10.0 if name == "age" else each] for name, each in ROW.items()}})
+    assert rows.status_code == columns.status_code == 200
+    assert rows.json() == columns.json() == {"predictions": expected, "model": "sha256:made", "notes": {}}
+    assert post(app, {"rows": ROW}).json()["predictions"] == expected[:1]
+
+
+def test_csv_and_arrow_are_answered_as_they_come_unless_another_form_is_accepted(app, model):
+    expected = model.predict(pa.Table.from_pylist([ROW]))
+    text = "age,job,smoker,since,tags,place\r\n40,nurse,yes,2024-05-31,a|b,1 2.5\r\n"
+    answered = post(app, text, "text/csv; charset=utf-8")
+    assert answered.headers["content-type"] == "text/csv" and answered.text.splitlines()[1].startswith('"yes",0.48')
+    assert post(app, text, "text/csv", accept="application/json").json()["predictions"] == expected.to_pylist()
+    for kind, new, read in (("stream", pa.ipc.new_stream, pa.ipc.open_stream), ("file", pa.ipc.new_file, pa.ipc.open_file)):
+        buffer, table = io.BytesIO(), pa.Table.from_pylist([ROW])
+        with new(buffer, table.schema) as writer:
+            writer.write_table(table)
+        answered = post(app, buffer.getvalue(), f"application/vnd.apache.arrow.{kind}")
+        assert read(answered.content).read_all().equals(expected)
+
+
+def test_a_form_has_rows_in_json_or_a_part_for_each_column(app, model):
+    expected = model.predict(pa.Table.from_pylist([ROW])).to_pylist()
+    whole = send(app, "POST", "/predict", files={"rows": (None, json.dumps([ROW]))})
+    assert whole.status_code == 200 and whole.json()["predictions"] == expected
+    parts = {"age": "40", "job": "nurse", "smoker": "true", "since": "2024-05-31", "tags": "a|b", "place": "1 2.5"}
+    apart = send(app, "POST", "/predict", files={name: (None, each) for name, each in parts.items()})
+    assert apart.json()["predictions"] == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status", "said"),
+    [
+        ("{", "application/json", 400, "the body is not JSON"),
+        (b"\xff", "application/json", 400, "byte 0 is not UTF-8"),
+        ('{"rows": [{"age": NaN}]}', "application/json", 400, "JSON has no NaN"),
+        ("[" * 100_000, "application/json", 400, "it is nested too deeply"),
+        ('{"rows": ' + "9" * 5000 + "}", "application/json", 400, "the body is not JSON"),
+        ("[]", "application/json", 422, "the body is a list"),
+        ("{}", "application/json", 422, "the body is an object without an entry"),
+        ('{"age": 3}', "application/json", 422, "an object with 'age'"),
+        ('{"rows": []}', "application/json", 422, "there are no rows"),
+        ('{"rows": 3}', "application/json", 422, "`rows` is a number"),
+        ('{"rows": [3]}', "application/json", 422, "row 1 is a number"),
+        ('{"rows": [{}]}', "application/json", 422, "columns 'age', 'job', 'smoker', 'since', 'tags', 'place' are missing"),
+        ('{"columns": {"age": [1], "job": []}}', "application/json", 422, "columns of different lengths"),
+        ('{"columns": {"age": 1}}', "application/json", 422, "column 'age' is a number"),
+        ('{"columns": {}}', "application/json", 422, "there are no rows"),
+        ("", "text/csv", 400, "the body is not CSV"),
+        ("age,age\n1,2\n", "text/csv", 422, "'age' is there twice"),
+        ("age,job\n1\n", "text/csv", 400, "the body is not CSV"),
+        (b"\0\1\2", "application/vnd.apache.arrow.stream", 400, "the body is not Arrow"),
+        ("x", "multipart/form-data", 400, "the body is not a form"),
+        ("x", "application/x-pickle", 415, "a body of type 'application/x-pickle' is not read"),
+        ("x", "", 415, "the body has no Content-Type"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_told_and_never_a_failure_of_the_server(app, content, kind, status, said):
+    answered = post(app, content, kind)
+    assert answered.status_code == status
+    error = answered.json()["error"]
+    assert said in f"{error['what']} {error.get('why', '')}" and error["fix"]
+
+
+def test_every_faulty_value_is_named_by_column_and_row(app):
+    answered = post(app, {"rows": [{**ROW, "age": "x"}, {**ROW, "since": "soon"}]}).json()
+    assert [(each["column"], each["row"], each["what"]) for each in answered["errors"]] == [
+        ("age", 1, "'x' is not a number"),
+        ("since", 2, "'soon' is not a date"),
+    ]
+    assert answered["error"] == answered["errors"][0] and answered["count"] == 2
+
+
+def test_rows_that_lack_a_column_which_others_have_are_refused(app):
+    error = post(app, {"rows": [ROW, {"age": 3}]}).json()["error"]
+    assert error["what"] == "row 2 has no 'job'"
+
+
+def test_limits_on_bytes_and_rows_are_kept(model):
+    app = application(model, max_rows=2, max_bytes=2000)
+    assert post(app, {"rows": [ROW] * 3}).status_code == 413
+    assert post(app, {"rows": [ROW] * 2}).status_code == 200
+    large = post(app, {"rows": [{**ROW, "job": "x" * 3000}]})
+    assert large.status_code == 413 and "2,000 bytes" in large.json()["error"]["why"]
+
+
+def test_more_requests_than_may_wait_are_told_to_come_again(model):
+    app = application(model, max_waiting=2, wait=0.05)
+
+    async def several():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client:
+            asked = [client.post("/predict", content=json.dumps({"rows": [ROW]}), headers=JSON) for _ in range(5)]
+            return await asyncio.gather(*asked)
+
+    found = asyncio.run(several())
+    assert sorted(each.status_code for each in found) == [200, 200, 503, 503, 503]
+    assert all(each.headers["retry-after"] == "1" for each in found if each.status_code == 503)
+
+
+def test_a_request_is_not_computed_after_its_deadline(model):
+    app = application(model, seconds=0.01, wait=0.1)
+    answered = post(app, {"rows": [ROW]})
+    assert answered.status_code == 504 and app.service.counted.rows == 0
+
+
+def test_requests_that_wait_together_are_computed_together_and_each_gets_its_own(model):
+    app = application(model, wait=0.02)
+    ages = [float(each) for each in range(20)]
+
+    async def several():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client:
+            lists = [["a"] * (1 + int(age) % 3) for age in ages]
+            rows = [{"rows": [{**ROW, "age": age, "tags": tags}]} for age, tags in zip(ages, lists, strict=True)]
+            asked = [client.post("/predict", content=json.dumps(each), headers=JSON) for each in rows]
+            return await asyncio.gather(*asked)
+
+    found = [each.json()["predictions"][0]["well_probability_yes"] for each in asyncio.run(several())]
+    assert app.service.counted.batches == 1 and app.service.counted.batched == 20
+    np.testing.assert_allclose(found, [age / 100 + 0.1 + (1 + int(age) % 3) / 100 for age in ages], atol=1e-6)
+
+
+def test_ranges_of_a_whole_batch_keep_requests_apart(tmp_path):
+    app = application(open_model(write_model(tmp_path / "m.onnx", int8="dynamic")), wait=0.02)
+
+    async def several():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client:
+            await asyncio.gather(*(client.post("/predict", content=json.dumps({"rows": [ROW]}), headers=JSON) for _ in range(3)))
+
+    asyncio.run(several())
+    assert app.service.counted.batches == 3
+
+
+def test_a_token_is_asked_for_where_there_is_one(model):
+    app = application(model, token="a-token-of-some-length")
+    for given in ({}, {"authorization": "Bearer other"}, {"authorization": "a-token-of-some-length"}, {"authorization": "Bearer ä"}):
+        refused = send(app, "GET", "/schema", headers={name: each.encode() for name, each in given.items()})
+        assert refused.status_code == 401 and refused.headers["www-authenticate"] == "Bearer"
+    asked = {"authorization": "Bearer a-token-of-some-length"}
+    assert send(app, "GET", "/schema", headers=asked).status_code == 200
+    assert post(app, {"rows": [ROW]}, **asked).status_code == 200
+    assert send(app, "GET", "/health").status_code == send(app, "GET", "/ready").status_code == 200
+
+
+def test_other_addresses_and_methods_are_told(app):
+    assert send(app, "GET", "/predict").status_code == 405 and send(app, "GET", "/predict").headers["allow"] == "POST"
+    assert send(app, "POST", "/health").status_code == 405
+    nothing = send(app, "GET", "/admin")
+    assert nothing.status_code == 404 and "POST /predict" in nothing.json()["error"]["fix"]
+
+
+def test_what_was_answered_is_counted_for_prometheus(model):
+    app = application(model)
+    post(app, {"rows": [ROW, ROW]})
+    post(app, "{")
+    send(app, "GET", "/nothing")
+    lines = send(app, "GET", "/metrics").text.splitlines()
+    assert {
+        'trainwright_requests_total{path="/predict",status="200"} 1',
+        'trainwright_requests_total{path="/predict",status="400"} 1',
+        'trainwright_requests_total{path="other",status="404"} 1',
+        "trainwright_rows_total 2",
+        "trainwright_errors_total 2",
+        'trainwright_predict_seconds_bucket{le="+Inf"} 2',
+        "trainwright_predict_seconds_count 2",
+    } <= set(lines)
+
+
+def test_schema_and_openapi_name_the_columns_and_what_is_answered(app):
+    schema = send(app, "GET", "/schema").json()
+    assert [each["name"] for each in schema["inputs"]] == list(ROW) and schema["inputs"][1]["values"] == ["clerk", "nurse", "pilot"]
+    assert schema["outputs"][0]["columns"]["probability"] == {"no": "well_probability_no", "yes": "well_probability_yes"}
+    described = send(app, "GET", "/openapi.json").json()
+    assert set(described["paths"]) == {"/predict", "/health", "/ready", "/schema", "/model", "/metrics"}
+
+
+def test_a_port_that_is_taken_and_an_address_of_another_machine_are_told():
+    with bind(ServeOptions(port=0)) as first:
+        with pytest.raises(RequestError, match="is in use") as caught:
+            bind(ServeOptions(port=first.getsockname()[1]))
+        assert "--port" in caught.value.fix
+    with pytest.raises(RequestError, match="no address of this machine"):
+        bind(ServeOptions(host="203.0.113.7", port=0))
+
+
+def test_a_token_that_is_short_or_not_there_is_told(tmp_path):
+    with pytest.raises(RequestError, match="the token cannot be read"):
+        read_token(ServeOptions(token_file=str(tmp_path / "none")))
+    (tmp_path / "short").write_text("abc\n")
+    with pytest.raises(RequestError, match="the token is no token"):
+        read_token(ServeOptions(token_file=str(tmp_path / "short")))
