@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from trainwright.config.errors import RequestError
 from trainwright.config.part_options import check_options
@@ -27,7 +27,7 @@ def serve(path: str | os.PathLike[str], **options: Any) -> None:
     there, RunError for what is no model.
     """
     given = check_options(ServeOptions, "serve", options, where="tw.serve")
-    serve_model(path, given)
+    serve_model(path, cast(ServeOptions, given))
 
 
 def serve_model(path: str | os.PathLike[str], options: ServeOptions, told: Callable[[str], None] = log.info) -> None:

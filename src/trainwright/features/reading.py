@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,7 @@ from trainwright.data.python_values import float_text, is_written
 from trainwright.data.sniffing import Dialect, TextForm
 from trainwright.data.source import Source
 from trainwright.data.sources import NULLS
-from trainwright.features.base import Feature, one_array
+from trainwright.features.base import one_array
 from trainwright.features.floats import is_text
 from trainwright.features.words import code_words
 
@@ -122,10 +122,23 @@ def decimal_of(given: Source, trained: TextForm | None) -> str:
     return form.dialect.decimal if form else "."
 
 
+class Column(Protocol):
+    """What is asked of a column to read its values: a fitted feature, or what is known of one elsewhere."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    def known_values(self) -> list[str]:
+        """The values of training that new ones are compared with, as text."""
+
+
 class AsTrained:
     """A source whose values are read as those of the training table were."""
 
-    def __init__(self, source: Source, reading: Reading, features: Mapping[str, Feature]) -> None:
+    def __init__(self, source: Source, reading: Reading, features: Mapping[str, Column]) -> None:
         self.source, self.reading, self.features = source, reading, features
         self.name, self.default_targets, self.notes = source.name, source.default_targets, source.notes
         self.boundaries, self.written, self.folders = source.boundaries, source.written, source.folders
@@ -213,7 +226,7 @@ def _for_numbers(values: pa.Array, kind: str, given: str, decimal: str) -> pa.Ar
     return values
 
 
-def _by_value(values: pa.Array, kind: str, given: str, feature: Feature, decimal: str) -> pa.Array:
+def _by_value(values: pa.Array, kind: str, given: str, feature: Column, decimal: str) -> pa.Array:
     """The column as text, each value in the one spelling that it has in training."""
     codes, words = code_words(values, feature.name)
     if kind == "text":
@@ -248,7 +261,7 @@ def _time_text(text: str, kind: str) -> str | None:
         return None
 
 
-def _spell(words: list[str | None], feature: Feature) -> list[str | None]:
+def _spell(words: list[str | None], feature: Column) -> list[str | None]:
     """Numbers and truth values given for a text column, in the one spelling of training that has this value.
 
     A table read elsewhere turns `00501` into 501; where two spellings have the value (1.1 and 1.10), which was meant cannot be known.

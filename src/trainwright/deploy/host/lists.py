@@ -103,8 +103,8 @@ class SeriesReader(ColumnReader):
         values = super().from_json(values, rows, told)
         return [self._floats(each, int(row), told) if isinstance(each, list) else each for each, row in zip(values, rows, strict=True)]
 
-    def _floats(self, values: list[Any], row: int, told: Told) -> list[float] | None:
-        found = [number_of(each) if isinstance(each, str) else each for each in values]
+    def _floats(self, values: list[Any], row: int, told: Told) -> list[float | None] | None:
+        found: list[Any] = [number_of(each) if isinstance(each, str) else each for each in values]
         bad = [each for each in found if not (each is None or isinstance(each, int | float))]
         if not bad:
             return [each if each is None else _float(each) for each in found]

@@ -76,7 +76,12 @@ class Batcher:
             return
         loop = asyncio.get_running_loop()
         done = loop.run_in_executor(self.thread, self._computed, taken)
-        done.add_done_callback(lambda found: (self._deliver(taken, found.result()), self._next()))
+
+        def go_on(found: asyncio.Future[Any]) -> None:
+            self._deliver(taken, found.result())
+            self._next()
+
+        done.add_done_callback(go_on)
 
     def _take(self) -> list[Waiting]:
         """Requests from the head of the queue that still want an answer and go together."""
