@@ -164,6 +164,7 @@ __all__ = [
     "register",
     "serve",
     "sweep",
+    "testing",
     "tf32_mode",
     "train",
     "train_mode",
@@ -173,7 +174,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("calibration", "config", "nn"):
+    if name in ("calibration", "config", "nn", "testing"):
         return import_module(f"trainwright.{name}")
     if name in _RENAMED:
         warnings.warn(f"trainwright.{name} is now called {_RENAMED[name]}", DeprecationWarning, stacklevel=2)

@@ -40,16 +40,21 @@ def read_inputs(inputs: Any, here: Here) -> tuple[Input, ...]:
     if isinstance(inputs, str):
         inputs = [inputs]
     if isinstance(inputs, Mapping):
-        return tuple(_example(name, each, here) for name, each in inputs.items())
+        return tuple(_named_example(name, each, here) for name, each in inputs.items())
     if not isinstance(inputs, list | tuple) or not inputs:
         fix = "write inputs: x, inputs: [x, y] or inputs: {x: {shape: [3, 32, 32]}}"
         raise here.error(f"inputs must be names, not {inputs!r}", fix=fix)
-    return tuple(_example(name, None, here) for name in inputs)
+    return tuple(_named_example(name, None, here) for name in inputs)
 
 
-def _example(name: Any, value: Any, here: Here) -> Input:
+def _named_example(name: Any, value: Any, here: Here) -> Input:
     if not is_name(name):
         raise here.error(f"{name!r} cannot be the name of an input", fix="use letters, digits and `_`, and no word of Python")
+    return read_example(name, value, here)
+
+
+def read_example(name: str, value: Any, here: Here) -> Input:
+    """`[3, 32, 32]` or `{shape, dtype, batch}` as the example of an input; raises ConfigError for anything else."""
     if value is None:
         return Input(name)
     if isinstance(value, list | tuple):
