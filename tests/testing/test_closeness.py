@@ -143,5 +143,5 @@ def test_tolerances_are_those_of_torch() -> None:
     from torch.testing._comparison import default_tolerances
 
     for dtype, ours in TOLERANCES.items():
-        assert default_tolerances(dtype) == ours
+        assert dtype is not None and default_tolerances(dtype) == ours
     assert default_tolerances(torch.int64) == (0.0, 0.0)

@@ -13,7 +13,7 @@ from torch import Tensor
 from trainwright.config.errors import nearest
 from trainwright.testing.leaves import leaves_of
 
-TOLERANCES: dict[torch.dtype, tuple[float, float]] = {
+TOLERANCES: dict[torch.dtype | None, tuple[float, float]] = {
     torch.float16: (1e-3, 1e-5),
     torch.bfloat16: (1.6e-2, 1e-5),
     torch.float32: (1.3e-6, 1e-5),
@@ -94,7 +94,7 @@ def _told(found: list[Difference]) -> list[str]:
     return [*lines, *([f"  and {len(found) - MOST_SHOWN} more"] if len(found) > MOST_SHOWN else [])]
 
 
-def _compare(name: str, actual: Any, expected: Any, tolerances: tuple[float, float] | None, options: dict[str, bool]) -> Difference | None:
+def _compare(name: str, actual: Any, expected: Any, tolerances: tuple[float, float] | None, options: dict[str, Any]) -> Difference | None:
     if not (_is_numeric(actual) and _is_numeric(expected)):
         return _compare_equal(name, actual, expected)
     rtol, atol = tolerances or _default_tolerances(actual, expected)

@@ -57,9 +57,8 @@ def _run(graph: fx.GraphModule, given: Pass, where: str) -> fx.GraphModule:
     if isinstance(given, PassOptions) and given.pattern and given.replacement:
         replace_pattern(graph, found_at(given.pattern)[0], found_at(given.replacement)[0], where)
         return graph
-    path = given.function if isinstance(given, PassOptions) else given
-    change = found_at(path)[0] if isinstance(path, str) else path
-    made: Any = change(graph)  # type: ignore[operator]
+    path = str(given.function) if isinstance(given, PassOptions) else given
+    made: Any = (found_at(path)[0] if isinstance(path, str) else path)(graph)
     if made is not None and not isinstance(made, fx.GraphModule):
         fix = "change the graph in place and return nothing, or return a torch.fx.GraphModule"
         raise RequestError(f"the pass {_name_of(given)} returned {type(made).__name__}", where=where, fix=fix)
