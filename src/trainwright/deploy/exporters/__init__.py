@@ -7,5 +7,14 @@ from trainwright.config.part import Part
 HERE = "trainwright.deploy.exporters"
 
 PARTS = {
+    "aoti": Part(
+        f"{HERE}.aoti:AotiExporter", f"{HERE}.options:AotiOptions", "a library compiled for this processor and this torch; it is code"
+    ),
+    "fx_folder": Part(
+        f"{HERE}.fx_folder:FxFolderExporter", f"{HERE}.options:FxFolderOptions", "the operations as readable Python, with weights"
+    ),
     "pt2": Part(f"{HERE}.pt2:Pt2Exporter", f"{HERE}.options:Pt2Options", "a program of torch.export, which torch alone loads"),
+    "torchscript": Part(
+        f"{HERE}.torchscript:TorchScriptExporter", f"{HERE}.options:TorchScriptOptions", "a trace for older C++; it is code"
+    ),
 }

@@ -42,7 +42,7 @@ class Exporter(ABC):
     opens: ClassVar[bool] = True
     """Whether what it writes can answer inputs by itself."""
     executes_on_load: ClassVar[bool] = False
-    """Whether who opens it runs what it holds, so that it is only written and opened where somebody consents."""
+    """Whether who opens it may run what it holds, so that one from elsewhere is only opened where somebody consents."""
 
     def __init__(self, options: Any) -> None:
         self.options = options

@@ -1,37 +1,30 @@
-"""A program of torch.export: loading it executes nothing, and torch is all that it needs."""
+"""A program of torch.export, for Python programs that have torch."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
-from trainwright.config.errors import FOREIGN, RunError
-from trainwright.config.own_code import describe_failure
-from trainwright.deploy.exporters.base import Answers, Arrays, Exporter, Trained
+from trainwright.deploy.exporters.base import Answers, Exporter, Trained
+from trainwright.deploy.exporters.torch_answers import open_with
 from trainwright.deploy.tracing.program import trace_program
 
 
 class Pt2Exporter(Exporter):
-    """`model.pt2`."""
+    """`model.pt2`. Torch reads names of sizes in it as expressions, and unpickles what it does not know: from others it is code."""
 
     suffix: ClassVar[str] = ".pt2"
+    executes_on_load: ClassVar[bool] = True
 
     def write(self, trained: Trained, target: Path) -> list[Path]:
         torch.export.save(trace_program(trained.deliverable, recurrent="torch"), target)
         return [target]
 
     def open(self, target: Path) -> Answers:
-        try:
-            program = torch.export.load(target).module()
-        except FOREIGN as error:  # torch raises whatever it met
-            fix = "restore it from a copy, or export the run again"
-            raise RunError("this program cannot be loaded", where=str(target), why=describe_failure(error)[:300], fix=fix) from error
+        return open_with(_load, target)
 
-        def answer(inputs: Arrays) -> Arrays:
-            with torch.inference_mode():
-                found = program({name: torch.from_numpy(each) for name, each in inputs.items()})
-            return {name: each.numpy() for name, each in found.items()}
 
-        return answer
+def _load(target: Path) -> Any:
+    return torch.export.load(target).module()

@@ -1,0 +1,73 @@
+"""A trace of TorchScript, for programs in C++ that have nothing newer; torch itself calls it deprecated."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from trainwright.config.errors import FOREIGN, RequestError
+from trainwright.config.own_code import describe_failure, own_place
+from trainwright.deploy.exporters.base import Answers, Exporter, Trained
+from trainwright.deploy.exporters.consent import require_consent
+from trainwright.deploy.exporters.torch_answers import LONGEST, open_with
+from trainwright.domains.deliverable import Deliverable
+from trainwright.domains.predictor import Tensors
+
+
+class TorchScriptExporter(Exporter):
+    """`model.pt`: the operations of one pass, with the weights as constants."""
+
+    suffix: ClassVar[str] = ".pt"
+    executes_on_load: ClassVar[bool] = True
+
+    def write(self, trained: Trained, target: Path) -> list[Path]:
+        require_consent("torchscript", "it is a program of TorchScript")
+        trace_script(trained.deliverable).save(str(target))
+        return [target]
+
+    def open(self, target: Path) -> Answers:
+        return open_with(_load, target)
+
+
+def trace_script(deliverable: Deliverable) -> Any:
+    """A `torch.jit.ScriptFunction` of tensors by name; sizes that Python code reads as numbers stay those of the example.
+
+    Raises RequestError for what cannot be traced.
+    """
+    module = deliverable.module
+
+    def answer(raw: Tensors) -> Any:  # a function: of a module every property is asked
+        return module(raw)
+
+    try:
+        with torch.no_grad(), _without_gradients(module), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch calls all of it deprecated, and warns of sizes; that is what parity is for
+            return torch.jit.trace(answer, (deliverable.example(),), strict=False, check_trace=False)
+    except FOREIGN as error:  # torch raises whatever it met
+        where, why = own_place(error) or "--to torchscript", describe_failure(error)[:LONGEST]
+        raise RequestError("the network of this run cannot be traced", where=where, why=why, fix="export it as onnx or pt2") from error
+
+
+def _load(target: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return torch.jit.load(str(target), map_location="cpu")
+
+
+@contextmanager
+def _without_gradients(module: nn.Module) -> Iterator[None]:
+    """Weights that want gradients cannot be constants of a trace."""
+    wanting = [each for each in module.parameters() if each.requires_grad]
+    for each in wanting:
+        each.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for each in wanting:
+            each.requires_grad_(True)
