@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.export.graph_signature import InputKind, OutputKind
+from torch.export.graph_signature import InputKind
 from torch.utils import _pytree as pytree
 
 from trainwright.config.errors import RequestError
@@ -45,7 +45,6 @@ def flatten(program: Any) -> FlatProgram:
     _refuse_foreign(program.graph_module)
     held = [each for each in program.graph_signature.input_specs if each.kind is not InputKind.USER_INPUT]
     _refuse_kinds(each.kind for each in held)
-    _refuse_changes(each.kind for each in program.graph_signature.output_specs)
     values = {**program.state_dict, **program.constants}
     state = {each.arg.name: str(each.target) for each in held}
     _refuse_layouts({name: values[name] for name in state.values()})
@@ -99,12 +98,6 @@ def _refuse_kinds(kinds: Iterable[Any]) -> None:
     for kind in kinds:
         if kind not in (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR):
             raise _refusal("the program holds an object that is no tensor", f"it is {kind.name.lower()}, which would be pickled")
-
-
-def _refuse_changes(kinds: Iterable[Any]) -> None:
-    for kind in kinds:
-        if kind is not OutputKind.USER_OUTPUT:
-            raise _refusal("the model changes a tensor of its own when it answers", kind.name.lower().replace("_", " "))
 
 
 def _refuse_layouts(tensors: dict[str, Tensor]) -> None:

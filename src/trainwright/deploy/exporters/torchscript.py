@@ -28,14 +28,15 @@ class TorchScriptExporter(Exporter):
 
     def write(self, trained: Trained, target: Path) -> list[Path]:
         require_consent("torchscript", "it is a program of TorchScript")
-        trace_script(trained.deliverable).save(str(target))
+        with _without_gradients(trained.deliverable.module):  # constants are the weights themselves, and saved as they are then
+            _trace_script(trained.deliverable).save(str(target))
         return [target]
 
     def open(self, target: Path) -> Answers:
         return open_with(_load, target)
 
 
-def trace_script(deliverable: Deliverable) -> Any:
+def _trace_script(deliverable: Deliverable) -> Any:
     """A `torch.jit.ScriptFunction` of tensors by name; sizes that Python code reads as numbers stay those of the example.
 
     Raises RequestError for what cannot be traced.
@@ -46,7 +47,7 @@ def trace_script(deliverable: Deliverable) -> Any:
         return module(raw)
 
     try:
-        with torch.no_grad(), _without_gradients(module), warnings.catch_warnings():
+        with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch calls all of it deprecated, and warns of sizes; that is what parity is for
             return torch.jit.trace(answer, (deliverable.example(),), strict=False, check_trace=False)
     except FOREIGN as error:  # torch raises whatever it met
@@ -62,7 +63,7 @@ def _load(target: Path) -> Any:
 
 @contextmanager
 def _without_gradients(module: nn.Module) -> Iterator[None]:
-    """Weights that want gradients cannot be constants of a trace."""
+    """Weights that want gradients can neither be constants of a trace nor be loaded as such."""
     wanting = [each for each in module.parameters() if each.requires_grad]
     for each in wanting:
         each.requires_grad_(False)
