@@ -49,7 +49,7 @@ def _trace_script(deliverable: Deliverable) -> Any:
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch calls all of it deprecated, and warns of sizes; that is what parity is for
-            return torch.jit.trace(answer, (deliverable.example(),), strict=False, check_trace=False)
+            return torch.jit.trace(answer, (deliverable.example(),), strict=False, check_trace=False)  # type: ignore[no-untyped-call]
     except FOREIGN as error:  # torch raises whatever it met
         where, why = own_place(error) or "--to torchscript", describe_failure(error)[:LONGEST]
         raise RequestError("the network of this run cannot be traced", where=where, why=why, fix="export it as onnx or pt2") from error
@@ -58,7 +58,7 @@ def _trace_script(deliverable: Deliverable) -> Any:
 def _load(target: Path) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return torch.jit.load(str(target), map_location="cpu")
+        return torch.jit.load(str(target), map_location="cpu")  # type: ignore[no-untyped-call]
 
 
 @contextmanager
