@@ -14,7 +14,7 @@ from trainwright.config.own_code import describe_failure
 from trainwright.deploy.exporters.base import Answers, Exporter, Trained
 from trainwright.deploy.exporters.consent import require_consent
 from trainwright.deploy.exporters.torch_answers import LONGEST, open_with
-from trainwright.deploy.tracing import trace
+from trainwright.deploy.tracing.program import trace_program
 
 
 class AotiExporter(Exporter):
@@ -26,7 +26,7 @@ class AotiExporter(Exporter):
     def write(self, trained: Trained, target: Path) -> list[Path]:
         require_consent("aoti", "it is a compiled library, which runs as part of the program that loads it")
         _require_compiler()
-        program = trace(trained.deliverable)
+        program = trace_program(trained.deliverable, recurrent="torch")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # of torch about itself

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from trainwright.deploy.exporters.base import Answers, Exporter, Trained
 from trainwright.deploy.exporters.flat_program import FlatProgram, flatten
 from trainwright.deploy.exporters.torch_answers import open_with
-from trainwright.deploy.tracing import trace
+from trainwright.deploy.tracing.program import trace_program
 from trainwright.files.tensors import save_tensors
 from trainwright.files.text import write_text
 from trainwright.tools.fx.table import graph_table
@@ -69,7 +69,7 @@ class FxFolderExporter(Exporter):
     executes_on_load: ClassVar[bool] = True
 
     def write(self, trained: Trained, target: Path) -> list[Path]:
-        program = trace(trained.deliverable)
+        program = trace_program(trained.deliverable, recurrent="torch")
         flat = flatten(program)
         target.mkdir()
         write_text(target / CODE, _source(flat, trained))

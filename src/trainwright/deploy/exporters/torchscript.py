@@ -16,6 +16,7 @@ from trainwright.config.own_code import describe_failure, own_place
 from trainwright.deploy.exporters.base import Answers, Exporter, Trained
 from trainwright.deploy.exporters.consent import require_consent
 from trainwright.deploy.exporters.torch_answers import LONGEST, open_with
+from trainwright.deploy.tracing.program import as_exported
 from trainwright.domains.deliverable import Deliverable
 from trainwright.domains.predictor import Tensors
 
@@ -47,7 +48,7 @@ def _trace_script(deliverable: Deliverable) -> Any:
         return module(raw)
 
     try:
-        with torch.no_grad(), warnings.catch_warnings():
+        with torch.no_grad(), as_exported("torch"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch calls all of it deprecated, and warns of sizes; that is what parity is for
             return torch.jit.trace(answer, (deliverable.example(),), strict=False, check_trace=False)  # type: ignore[no-untyped-call]
     except FOREIGN as error:  # torch raises whatever it met

@@ -32,7 +32,7 @@ def trace_program(deliverable: Deliverable, fixed: Sizes | None = None, recurren
     sizes = dict(fixed or {})
     check_fixed(deliverable, sizes)
     module, example = deliverable.module.eval(), deliverable.example(sizes)
-    with watch_sizes() as watched, redirect_stderr(io.StringIO()), torch.no_grad(), _as_exported(recurrent):
+    with watch_sizes() as watched, redirect_stderr(io.StringIO()), torch.no_grad(), as_exported(recurrent):
         try:
             program = torch.export.export(module, (example,), dynamic_shapes=(dynamic_axes(deliverable, sizes),))
         except TrainwrightError:
@@ -44,7 +44,7 @@ def trace_program(deliverable: Deliverable, fixed: Sizes | None = None, recurren
 
 
 @contextmanager
-def _as_exported(recurrent: Form) -> Iterator[None]:
+def as_exported(recurrent: Form) -> Iterator[None]:
     """Recurrent layers that keep their lengths, and torch's transformer as it is written: its fast path writes zeros over padding.
 
     Checks of annotations are off: sizes that are symbols are no `int`.
