@@ -44,8 +44,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "lambda": {"functions": {"on_log": "builtins.print"}},
     "events": {"handlers": ["console"]},
     "metric_handlers": {"groups": {"train": "none"}},
+    "quantization_aware": {},
 }
 """Every registered callback, with options that make it work in a short run."""
+TRAINING = ("quantization_aware",)
+"""Those that are there to change what is learned."""
 
 
 def made(name: str, /, **options: Any) -> Any:
@@ -75,7 +78,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[
     return run
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("name", [each for each in OPTIONS if each not in TRAINING])
 def test_a_callback_changes_no_update_and_no_row_of_others(name: str, unbroken: Any, tmp_path: Path) -> None:
     folder, without, expected = unbroken("")
     with_it, result = fit(tmp_path / "with", callbacks=[made(name, **OPTIONS[name])], **MICRO)
@@ -120,7 +123,7 @@ def test_no_step_waits_for_the_device(name: str, tmp_path: Path) -> None:
     assert set(per_step.values()) == {0}
 
 
-@pytest.mark.parametrize("name", ["learning_rate_monitor", "gradient_flow", "gradient_noise", "dead_units"])
+@pytest.mark.parametrize("name", ["learning_rate_monitor", "gradient_flow", "gradient_noise", "dead_units", "quantization_aware"])
 @pytest.mark.parametrize("k", [1, 2, 5, 6, 7, 13])
 def test_what_is_logged_after_a_restart_is_what_would_have_been_logged(name: str, k: int, unbroken: Any, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):

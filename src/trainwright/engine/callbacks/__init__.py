@@ -19,6 +19,7 @@ from trainwright.engine.callbacks.options import (
     LearningRateMonitorOptions,
     MetricHandlersOptions,
     ProfilerOptions,
+    QuantizationAwareOptions,
     SampleLoggerOptions,
     ThroughputOptions,
     TimerOptions,
@@ -47,6 +48,9 @@ PARTS: dict[str, Part] = {
     "dead_units": Part(f"{HERE}.dead_units:DeadUnits", DeadUnitsOptions, "the share of units that are always zero"),
     "sample_logger": Part(f"{HERE}.sample_logger:SampleLogger", SampleLoggerOptions, "inputs and outputs of some rows at evaluations"),
     "profiler": Part(f"{HERE}.profiler:Profiler", ProfilerOptions, "torch.profiler over some steps"),
+    "quantization_aware": Part(
+        f"{HERE}.quantization_aware:QuantizationAware", QuantizationAwareOptions, "dense layers rounded to int8 or int4 while they train"
+    ),
     "events": Part(f"{HERE}.event_handlers:EventHandlers", EventHandlersOptions, "what happens in a run, for handlers of your own"),
     "metric_handlers": Part(
         f"{HERE}.metric_handlers:MetricHandlers", MetricHandlersOptions, "logged numbers by group, for handlers of your own"

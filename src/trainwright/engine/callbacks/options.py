@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from trainwright.config.durations import Duration
 from trainwright.config.foreign import found_at
 from trainwright.config.model import PartConfig, refusal
 from trainwright.config.name_patterns import Patterns
@@ -160,6 +161,31 @@ class MetricHandlersOptions(PartConfig):
     (timestamp, group_name, name, value), or of a class with `emit(value)`."""
 
     _found = field_validator("groups")(lambda groups: {group: _absolute(each) if ":" in each else each for group, each in groups.items()})
+
+
+class QuantizationAwareOptions(PartConfig):
+    """Trains dense layers as if their weights and inputs were rounded already, so that int8 and int4 cost less afterwards (by torchao).
+
+    Only training steps round: validation, the best weights and the model of the run are float, and an export with int8 measures what
+    is left. A step takes longer.
+    """
+
+    type: str = "quantization_aware"
+    weights: Literal["int8", "int4"] = "int8"
+    """What weights are rounded to."""
+    group: int | None = Field(default=None, ge=8)
+    """Inputs of a layer that share a scale; default: all of an output for int8, 32 for int4."""
+    inputs: bool = True
+    """Round the inputs of the layers too, to int8 with a range per row, as int8 arithmetic does."""
+    skip: Patterns = []
+    """Layers that stay float, by name: the last one, say."""
+    begin: Duration = Duration(0, "steps")
+    """From when on: '2 epochs', '0.5 run'."""
+
+    @property
+    def group_size(self) -> int | None:
+        """Inputs that share a scale; None where all of an output do."""
+        return self.group or (32 if self.weights == "int4" else None)
 
 
 class EarlyStoppingOptions(PartConfig):
