@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainwright.checkpoint.store import CheckpointStore
+from trainwright.checkpoint.names import step_of
+from trainwright.checkpoint.pointers import target_of
+from trainwright.checkpoint.store import Checkpoint, CheckpointStore
 from trainwright.config.errors import RunError
 from trainwright.files.whole import whole_file, whole_folder
 from trainwright.runs.directory import RunDirectory
@@ -27,11 +29,12 @@ class Parent:
     step: int
 
     @classmethod
-    def of(cls, found: RunDirectory) -> Parent:
-        """The newest checkpoint of a run; raises RunError while it is being written, or where there is none."""
+    def of(cls, found: RunDirectory, best: bool = False) -> Parent:
+        """The newest checkpoint of a run, or its `best` one where that is whole; raises RunError while it is being written, or without any."""
         if found.alive:  # its newest checkpoint may go while it is copied
             raise RunError("this run is being written", where=str(found.path), fix="wait for it, or stop it")
-        checkpoint = CheckpointStore(found.checkpoints).latest()
+        store = CheckpointStore(found.checkpoints)
+        checkpoint = (_best_of(found, store) if best else None) or store.latest()
         if checkpoint is None:
             raise _without_checkpoint(found)
         return cls(found, checkpoint.folder, checkpoint.manifest.step)
@@ -49,6 +52,13 @@ def name_parent(child: RunDirectory, parent: RunDirectory, **more: Any) -> None:
     if parent.metrics.is_file():
         with whole_file(child.metrics) as temporary:
             shutil.copyfile(parent.metrics, temporary)
+
+
+def _best_of(found: RunDirectory, store: CheckpointStore) -> Checkpoint | None:
+    """The checkpoint that the run points to as its best, where training can go on from it."""
+    target = target_of(found.checkpoints / "best")
+    best = None if target is None else store.at(step_of(target))
+    return best if best is not None and best.manifest.kind == "full" else None
 
 
 def _without_checkpoint(parent: RunDirectory) -> RunError:

@@ -17,6 +17,7 @@ KINDS: dict[str, str] = {
     "decoder": "trainwright.nn.decoders",
     "block": "trainwright.nn.blocks",
     "positions": "trainwright.nn.positions",
+    "pruning_method": "trainwright.nn.pruning",
     "loss": "trainwright.losses",
     "metric": "trainwright.metrics",
     "feature_extractor": "trainwright.metrics.extractors",

@@ -255,6 +255,7 @@ def limit_gradient(session: Session) -> None:
     if parts.precision.scaler is not None:
         parts.precision.scaler.unscale(session.gradients())
     logged = session.position.batches_seen + 1 >= session.clock.next_boundary
+    parts.pruned.mask_gradients()
     parts.gradient_hooks.apply(measure=logged)
     if parts.measures_norm or logged:
         session.logs.gradient_norm = clip_gradients(parts.optimizer.parameters(), parts.config.clip)
@@ -272,6 +273,7 @@ def update(session: Session, batch: Batch, share: Share, context: StepContext, l
         cast(RedoingOptimizer, optimizer).step_with(lambda: again(session, batch, share, context), mean_of_all(session, losses))
     else:
         optimizer.step()
+    parts.pruned.hold()
     if parts.averages is not None:
         parts.averages.update(position.step + 1)
     for hook in hooks.on_before_zero_grad:

@@ -41,6 +41,7 @@ def manual_step(session: Session, batch: Batch, share: Share, context: StepConte
         loss = as_loss(value, rows_in(batch), session.parts.system.loss_weights(context))
         session.logs.running_loss.add(Loss(loss.total.detach(), loss.count, loss.parts), session.batches_seen)
         session.logs.running_metrics.add(loss.outputs)
+    session.parts.pruned.hold()
     if session.parts.averages is not None:
         session.parts.averages.update(session.step + 1)
     session.position.step += 1

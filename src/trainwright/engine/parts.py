@@ -42,6 +42,7 @@ from trainwright.optim.base import Optimizer
 from trainwright.optim.freezing import Freezing
 from trainwright.optim.gradient_hooks import GradientHooks
 from trainwright.optim.learning_rates import LearningRates
+from trainwright.optim.pruned import Pruned
 from trainwright.parallel.strategies.base import Strategy
 from trainwright.parallel.world import World
 from trainwright.tracking.base import Tracker
@@ -115,6 +116,8 @@ class Parts:
     """Which rows of a step this process takes."""
     explain_not_finite: Callable[[Session, int], str]
     """What is asked, with the number of a batch, for the cause of a loss that is not finite; it may make the steps up to there again."""
+    pruned: Pruned = field(default_factory=Pruned)
+    """Weights that are held at zero."""
     events: Events = field(default_factory=Events)
     """Who is told what happens in the run."""
     continue_with: str

@@ -176,6 +176,7 @@ def running_tensors(session: Session) -> Weights:
     found |= {f"metrics/{name}": tensor for name, tensor in logs.running_metrics.tensors().items()}
     found |= {f"modules/{name}": tensor for name, tensor in metric_states(parts.system).items()}
     found |= {f"held/{name}": tensor for name, tensor in parts.held_state.tensors().items()}
+    found |= {f"pruned/{name}": mask for name, mask in parts.pruned.tensors().items()}
     return found if logs.gradient_norm is None else found | {"gradient_norm": logs.gradient_norm}
 
 
@@ -292,6 +293,7 @@ def load_running(session: Session, tensors: Mapping[str, Tensor]) -> None:
     logs.running_values.load(below("values", tensors))
     parts.held_state.load(below("held", tensors))
     parts.gradient_hooks.load(below("hooks", tensors))
+    parts.pruned.load(below("pruned", tensors), parts.trained.named_parameters())
 
 
 def below(prefix: str, tensors: Mapping[str, Tensor]) -> Weights:
@@ -302,7 +304,7 @@ def below(prefix: str, tensors: Mapping[str, Tensor]) -> Weights:
 def fork(session: Session, checkpoint: Checkpoint, state: Mapping[str, Any]) -> None:
     """Begin where another run was, with settings of its own: weights always, the optimizer's state and the place where they still fit.
 
-    With other rows, another batch size (also where it had grown) or another seed the next epoch begins; what is best and what
+    What is pruned stays so. With other rows, another batch size (also where it had grown) or another seed the next epoch begins; what is best and what
     callbacks counted begins anew.
     """
     position, parts = session.position, session.parts
@@ -310,6 +312,7 @@ def fork(session: Session, checkpoint: Checkpoint, state: Mapping[str, Any]) -> 
     saved, now = state["identity"], identity(session)
     if saved["optimizer"] == now["optimizer"]:
         parts.optimizer.load(checkpoint.tensors(OPTIMIZER), state["optimizer"])
+    parts.pruned.load(below("pruned", checkpoint.tensors(RUNNING)), parts.trained.named_parameters())
     batches_seen, plan = state.get("tick", state["step"]), state.get("plan", {})
     position.step, position.batches_seen = state["step"], batches_seen
     first = plan.get("first_tick", 0)

@@ -19,6 +19,7 @@ from trainwright.engine.callbacks.options import (
     LearningRateMonitorOptions,
     MetricHandlersOptions,
     ProfilerOptions,
+    PruningOptions,
     QuantizationAwareOptions,
     SampleLoggerOptions,
     ThroughputOptions,
@@ -51,6 +52,7 @@ PARTS: dict[str, Part] = {
     "quantization_aware": Part(
         f"{HERE}.quantization_aware:QuantizationAware", QuantizationAwareOptions, "dense layers rounded to int8 or int4 while they train"
     ),
+    "pruning": Part(f"{HERE}.pruning:Pruning", PruningOptions, "holds more and more weights at zero"),
     "events": Part(f"{HERE}.event_handlers:EventHandlers", EventHandlersOptions, "what happens in a run, for handlers of your own"),
     "metric_handlers": Part(
         f"{HERE}.metric_handlers:MetricHandlers", MetricHandlersOptions, "logged numbers by group, for handlers of your own"

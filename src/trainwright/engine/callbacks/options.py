@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from trainwright.config.durations import Duration
+from trainwright.config.choice import choice
+from trainwright.config.durations import Duration, above_zero
 from trainwright.config.foreign import found_at
 from trainwright.config.model import PartConfig, refusal
 from trainwright.config.name_patterns import Patterns
@@ -206,6 +207,34 @@ class EarlyStoppingOptions(PartConfig):
     """Stop as soon as the metric is at least as bad as this."""
     stop_when_not_finite: bool = False
     """Stop when the metric is not a finite number; else that counts as an evaluation without improvement."""
+
+
+class PruningOptions(PartConfig):
+    """Sets weights to zero and holds them there: all at once, or more and more of them while training makes up for it.
+
+    Masks are of whole weights, also with averages, micro-batches and several processes; checkpoints hold them. Evaluations before the
+    last weight is pruned neither pick the best weights nor count for early stopping. `pruning.json` in the run says what became zero.
+    """
+
+    type: str = "pruning"
+    method: choice("pruning_method") = Field(default="global_l1", validate_default=True)  # type: ignore[valid-type]
+    """Which weights go: `l1`, `global_l1`, `ln_structured`, `semi_structured` (2:4), … or a class of your own, with an `amount`."""
+    names: Patterns = []
+    """Name patterns of weights, or of modules they are in (`encoder`, `*.fc?.weight`); none stands for all matrices and kernels called `weight`."""
+    exclude: Patterns = []
+    """Name patterns of weights that are left as they are."""
+    schedule: Literal["one_shot", "cubic"] = "one_shot"
+    """All at `start`; or from `start` to `end` every so many steps, quickly at first (Zhu and Gupta 2017, eq. 1)."""
+    initial: float = Field(default=0.0, ge=0, lt=1)
+    """`cubic`: the share of the amount that is pruned at `start` already."""
+    start: Duration | None = None
+    """When it begins: before the first step, with `cubic` after `0.2 run`. Counted from where the run began or, as a child, its parent ended."""
+    end: Duration = Duration.parse("0.75 run")
+    """`cubic`: when all of the amount is zero; train on after it."""
+    every: Duration = Duration.parse("20 steps")
+    """`cubic`: how often more is pruned."""
+
+    _interval = field_validator("every")(above_zero)
 
 
 class LambdaOptions(PartConfig):

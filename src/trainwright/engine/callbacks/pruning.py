@@ -1,0 +1,192 @@
+"""Pruning while training: weights are set to zero at once or by a schedule, and stay there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError
+from trainwright.config.name_patterns import as_list
+from trainwright.config.own_code import at_own_line, describe_failure
+from trainwright.config.registry import build
+from trainwright.data.counters import fold
+from trainwright.engine.callbacks.base import Callback
+from trainwright.engine.callbacks.early_stopping import EarlyStop
+from trainwright.engine.callbacks.options import PruningOptions
+from trainwright.engine.callbacks.place import row_follows
+from trainwright.engine.system import Batch, System
+from trainwright.files.text import write_json
+from trainwright.nn.module_names import weights_of
+from trainwright.nn.pruning.base import PruningMethod
+from trainwright.nn.pruning.choosing import ChosenWeights, choose_weights
+from trainwright.nn.pruning.schedule import Steps, planned_steps
+from trainwright.nn.pruning.sparsity import FILE, describe, record
+from trainwright.nn.pruning.torch_methods import as_method
+from trainwright.optim.schedules.base import Extent
+
+if TYPE_CHECKING:
+    from trainwright.engine.session import Session
+
+log = logging.getLogger("trainwright.engine")
+
+WHERE = "trainer.callbacks.pruning"
+
+
+T = TypeVar("T")
+
+
+def _call_method(call: Callable[[], T]) -> T:
+    """What `call` gives; whatever a method of a person's own raises in it is raised as ConfigError with its line."""
+    try:
+        return call()
+    except TrainwrightError:
+        raise
+    except FOREIGN as error:
+        what = "the pruning method fails"
+        raise ConfigError(what, where=f"{WHERE}.method", why=describe_failure(error), fix=at_own_line(error)) from error
+
+
+class Pruning(Callback):
+    """Masks weights at the steps of its schedule and logs `sparsity`: the share of the prunable weights that are zero."""
+
+    every_rank = True
+
+    def __init__(self, options: PruningOptions | None = None) -> None:
+        """Raises ConfigError for a method that cannot be made, or cannot follow the schedule."""
+        self.options = options or PruningOptions()
+        self.method: PruningMethod = as_method(_call_method(self._make))
+        if self.options.schedule == "cubic" and not self.method.follows_schedule:
+            fix = "schedule: one_shot, or a method with an amount"
+            why = "it has no amount to prune a share of"
+            raise ConfigError(f"'{self.options.method.type}' is pruned at once", where=f"{WHERE}.schedule", why=why, fix=fix)
+        self.first: int | None = None
+        """The step at which the run began, from which its places count."""
+        self.last = -1
+        """The step at which it pruned last; -1 before."""
+        self._steps: Steps | None = None
+        self._chosen: ChosenWeights | None = None
+        self._others = False
+        self._said: set[str] = set()
+
+    def _make(self) -> Any:
+        return build("pruning_method", self.options.method)
+
+    def setup(self, session: Session, system: System) -> None:
+        """Find the weights. Raises ConfigError for patterns that name none, and strategies that deal weights over processes."""
+        if session.stage != "fit":
+            return
+        if session.parts.trained is not system:
+            why = f"strategy '{session.parts.strategy.name}' holds parts of weights in each process, and masks are of whole ones"
+            raise ConfigError("pruning cannot be shared out so", where="trainer.strategy", why=why, fix="use ddp or zero")
+        options = self.options
+        self._chosen = choose_weights(system, as_list(options.names), as_list(options.exclude), self.method, f"{WHERE}.names")
+        self._others = any(each.value.dim() > 1 and each.path not in self._chosen.weights for each in weights_of(system))
+
+    @property
+    def chosen(self) -> ChosenWeights:
+        """The weights that are pruned; none before `setup`."""
+        return self._chosen or ChosenWeights()
+
+    def on_train_start(self, session: Session, system: System) -> None:
+        """Plan the steps, and prune what is due before the first one. Raises ConfigError for a schedule that does not fit the run."""
+        if self.first is None:
+            self.first = session.step
+            self._say_left_out()
+        extent = session.plan.extent
+        total = None if session.plan.max_steps is None else session.plan.max_steps - self.first
+        self._steps = planned_steps(self.options, Extent(extent.steps_per_epoch, total, where=WHERE), WHERE)
+        self._prune_if_due(session)
+
+    def on_train_batch_end(self, session: Session, system: System, batch: Batch, index: int) -> None:
+        """Prune, where more is due after this step."""
+        self._prune_if_due(session)
+        if row_follows(session, session.step):
+            session.log("sparsity", record(system, self.chosen)["sparsity"], reduce="last")
+
+    def _prune_if_due(self, session: Session) -> None:
+        steps, first = self._steps, self.first or 0
+        due = None if steps is None else steps.latest(session.step - first)
+        if steps is None or due is None or first + due <= self.last:
+            return
+        self.last = first + due
+        self._prune(session, steps.share(due))
+
+    @torch.no_grad()
+    def _prune(self, session: Session, share: float) -> None:
+        """Put masks on in which `share` of the amount is zero; what was best with fewer zeros is not best any more."""
+        session.parts.saver.wait_for_snapshot()  # weights are changed in place
+        params = dict(session.parts.trained.named_parameters())
+        pruned = session.parts.pruned
+        kept = self._masks(session, params, share)
+        changed = any(name not in pruned.kept or not torch.equal(mask, pruned.kept[name]) for name, mask in kept.items())
+        pruned.put_on({**pruned.kept, **kept}, params)
+        pruned.clear(session.optimizer.tensors())
+        if session.parts.averages is not None:
+            pruned.clear(session.parts.averages.tensors())
+        if changed:
+            session.best.forget(session.best.steps)
+            for each in session.parts.hooks.callbacks:
+                if isinstance(each, EarlyStop):
+                    each.best, each.waited = None, 0
+        level = logging.INFO if share in (1.0, self.options.initial) else logging.DEBUG
+        log.log(level, "%s", describe(record(session.system, self.chosen), session.step))
+
+    def _masks(self, session: Session, params: Mapping[str, nn.Parameter], share: float) -> dict[str, Tensor]:
+        weights, kept = {}, {}
+        for name, each in self.chosen.weights.items():
+            weights[name] = each.taken(params[name].detach())
+            before = session.parts.pruned.kept.get(name)
+            kept[name] = torch.ones_like(weights[name], dtype=torch.bool) if before is None else each.taken(before)
+        generator = torch.Generator().manual_seed(fold(session.seed, f"pruning {session.step}"))
+        made = _call_method(lambda: self.method.masks(weights, kept, share, generator))
+        found = {name: made[name] & kept[name] for name in kept}
+        self._refuse_nothing_left(found)
+        return {name: self.chosen.weights[name].mask(mask) for name, mask in found.items()}
+
+    def _refuse_nothing_left(self, kept: Mapping[str, Tensor]) -> None:
+        """Raise ConfigError where none of the model's weight matrices would be left; name layers that have nothing left."""
+        empty = [name for name, mask in kept.items() if not bool(mask.any())]
+        if len(empty) == len(kept) and not self._others:
+            why = f"none of the {sum(mask.numel() for mask in kept.values()):,} weights would be left, and every row be answered alike"
+            fix = "give a share below 1.0 (1 without a point is one weight), or name the layers that are to be all zero"
+            raise ConfigError("the amount prunes everything", where=f"{WHERE}.method.amount", why=why, fix=fix)
+        for name in empty:
+            if name not in self._said:
+                self._said.add(name)
+                log.warning("pruning: nothing of %s is left: what follows it no longer depends on its inputs", name)
+
+    def _say_left_out(self) -> None:
+        amount = getattr(self.options.method, "amount", None)
+        if isinstance(amount, int) and amount <= 100:
+            one = "one weight or slice is" if amount == 1 else f"{amount} weights or slices are"
+            other = "1.0 for all" if amount == 1 else f"{amount / 100:g} or '{amount} %%' for a share"
+            log.warning(f"pruning: an amount of {amount} without a point is a count: {one} pruned; write {other}")
+        for name, why in self.chosen.left_out.items():
+            log.debug("pruning leaves %s out: %s", name, why)
+
+    def on_fit_end(self, session: Session, system: System) -> None:
+        """Write `pruning.json`, and say where the run ended before all was pruned."""
+        steps, first = self._steps, self.first or 0
+        if steps is not None and self.last < first + steps.last and session.world.is_main:
+            what = "the run ended at step %d, before pruning reached its amount at step %d"
+            log.warning(what, session.step, first + steps.last)
+        every = [each for each in session.parts.hooks.callbacks if isinstance(each, Pruning)]
+        if session.world.is_main and every[0] is self:
+            together = ChosenWeights()
+            for each in every:
+                together.weights |= each.chosen.weights
+                together.left_out |= each.chosen.left_out
+            methods = [each.options.method.model_dump(mode="json") for each in every]
+            write_json(session.folder / FILE, {"methods": methods, **record(system, together)})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the run began, and where it pruned last; the masks are in the checkpoint's tensors."""
+        return {"first": self.first, "last": self.last}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take the state back."""
+        self.first, self.last = state["first"], state["last"]

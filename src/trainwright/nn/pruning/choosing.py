@@ -1,0 +1,98 @@
+"""Which weights of a model are pruned, and why others are not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from trainwright.config.errors import ConfigError
+from trainwright.nn.module_names import Weight, find_weights, weights_of
+from trainwright.nn.pruning.base import PruningMethod
+
+NORMS = ("BatchNorm", "LayerNorm", "GroupNorm", "InstanceNorm", "RMSNorm")
+"""What classes of normalization have in their names."""
+EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
+
+
+@dataclass(frozen=True)
+class Prunable:
+    """A weight that is pruned."""
+
+    path: str
+    also: tuple[str, ...] = ()
+    """Other names of it: tied weights count once."""
+    padding: int | None = None
+    """The row of an embedding that stands for padding: it is no weight, and neither counted nor masked."""
+
+    def taken(self, tensor: Tensor) -> Tensor:
+        """What of a tensor shaped as the weight is pruned or not."""
+        return tensor if self.padding is None else torch.cat([tensor[: self.padding], tensor[self.padding + 1 :]])
+
+    def mask(self, taken: Tensor) -> Tensor:
+        """A mask of the whole weight from that of what is taken."""
+        if self.padding is None:
+            return taken
+        return torch.cat([taken[: self.padding], torch.ones_like(taken[:1]), taken[self.padding :]])
+
+
+@dataclass
+class ChosenWeights:
+    """The weights that are pruned by name, and those left out with the reason."""
+
+    weights: dict[str, Prunable] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def choose_weights(
+    model: nn.Module, names: Sequence[str] = (), exclude: Sequence[str] = (), method: PruningMethod | None = None, where: str = "names"
+) -> ChosenWeights:
+    """The weights that the patterns name, by full name or by a module that they are in; without patterns those of two or more dimensions called
+    `weight` or alike (`in_proj_weight`, `weight_ih_l0`).
+
+    Normalization, weights that parametrizations give, vectors that nobody named and what the method cannot prune are left out. Raises
+    ConfigError, with the nearest name, for a pattern that names nothing, and where nothing is left.
+    """
+    every = weights_of(model)
+    found = ChosenWeights()
+    named = find_weights(every, names, where)
+    not_these = {each.path for each in find_weights(every, exclude, where)} if exclude else set()
+    for weight in named:
+        if weight.path in not_these:
+            continue
+        why = _why_not(weight, bool(names)) or ("" if method is None else method.refusal(weight.value))
+        if why:
+            found.left_out[weight.path] = why
+        else:
+            padding = weight.module.padding_idx if isinstance(weight.module, EMBEDDINGS) else None
+            found.weights[weight.path] = Prunable(weight.path, weight.aliases[1:], padding)
+    if not found.weights:
+        raise _nothing(found.left_out, where)
+    return found
+
+
+def _nothing(left_out: dict[str, str], where: str) -> ConfigError:
+    why = "; ".join(f"{name}: {reason}" for name, reason in list(left_out.items())[:4]) or "the model has no weights"
+    return ConfigError("there is nothing to prune", where=where, why=why, fix="name weights of linear layers or convolutions, or another method")
+
+
+def _why_not(weight: Weight, named: bool) -> str:
+    """Why a weight cannot be pruned at all; empty where it can."""
+    value = weight.value
+    if weight.parametrised:
+        return "a parametrization gives it"
+    if not isinstance(value, nn.Parameter) or isinstance(value, nn.UninitializedParameter) or not value.is_floating_point():
+        return f"it is {getattr(value, 'dtype', type(value).__name__)}"
+    if value.numel() == 0:
+        return "it is empty"
+    if any(part in type(weight.module).__name__ for part in NORMS):
+        return "it scales or shifts a normalization"
+    if named:
+        return ""
+    if value.dim() < 2:
+        return "it is a vector, pruned only where a pattern names it"
+    if "weight" not in weight.name:
+        return "it is not called a weight, pruned only where a pattern names it"
+    return "" if value.requires_grad else "it is frozen, pruned only where a pattern names it"
