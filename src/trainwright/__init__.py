@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trainwright.api.group import sweep as sweep
     from trainwright.api.inspect import inspect as inspect
     from trainwright.api.predictors.kinds import load_predictor as load_predictor
+    from trainwright.api.prune import prune as prune
     from trainwright.api.remote_trainer import RemoteTrainer as RemoteTrainer
     from trainwright.api.run import Run as Run
     from trainwright.api.run import load as load
@@ -70,6 +71,7 @@ _WHERE = {
     "Run": "trainwright.api.run",
     "RemoteTrainer": "trainwright.api.remote_trainer",
     "calibrate": "trainwright.api.calibrate",
+    "prune": "trainwright.api.prune",
     "compare": "trainwright.api.compare",
     "serve": "trainwright.api.serve",
     "sweep": "trainwright.api.group",
@@ -161,6 +163,7 @@ __all__ = [
     "make",
     "n_params",
     "named_metrics",
+    "prune",
     "register",
     "serve",
     "sweep",

@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from trainwright.checkpoint.names import step_of
-from trainwright.checkpoint.pointers import target_of
-from trainwright.checkpoint.store import Checkpoint, CheckpointStore
+from torch import Tensor
+
+from trainwright.checkpoint.manifest import Manifest
+from trainwright.checkpoint.names import rank_of
+from trainwright.checkpoint.store import Checkpoint, CheckpointStore, verify_checkpoint
 from trainwright.config.errors import RunError
+from trainwright.engine.state import AVERAGES, EVALUATED, STATE, SYSTEM
 from trainwright.files.whole import whole_file, whole_folder
 from trainwright.runs.directory import RunDirectory
 from trainwright.systems.run_config import read_config
@@ -27,14 +31,23 @@ class Parent:
     run: RunDirectory
     checkpoint: Path
     step: int
+    weights: Mapping[str, Tensor] | None = None
+    """What the child begins with in place of the weights of the checkpoint."""
 
     @classmethod
-    def of(cls, found: RunDirectory, best: bool = False) -> Parent:
-        """The newest checkpoint of a run, or its `best` one where that is whole; raises RunError while it is being written, or without any."""
+    def with_model(cls, found: RunDirectory) -> Parent:
+        """The newest checkpoint of a run with the weights of its model: the best ones, or an average. Raises RunError as `of` does."""
+        from trainwright.weights.sources import read_weights
+
+        parent = cls.of(found)
+        return replace(parent, weights=read_weights(found.path)[0].tensors)
+
+    @classmethod
+    def of(cls, found: RunDirectory) -> Parent:
+        """The newest checkpoint of a run; raises RunError while it is being written, or where there is none."""
         if found.alive:  # its newest checkpoint may go while it is copied
             raise RunError("this run is being written", where=str(found.path), fix="wait for it, or stop it")
-        store = CheckpointStore(found.checkpoints)
-        checkpoint = (_best_of(found, store) if best else None) or store.latest()
+        checkpoint = CheckpointStore(found.checkpoints).latest()
         if checkpoint is None:
             raise _without_checkpoint(found)
         return cls(found, checkpoint.folder, checkpoint.manifest.step)
@@ -42,7 +55,10 @@ class Parent:
     def hand_on(self, child: RunDirectory) -> None:
         """Give a child what it begins from, and say whose it is."""
         name_parent(child, self.run, forked_at=self.step)
-        _link_files(self.checkpoint, child.checkpoints / self.checkpoint.name)
+        if self.weights is None:
+            _link_files(self.checkpoint, child.checkpoints / self.checkpoint.name)
+        else:
+            _write_anew(verify_checkpoint(self.checkpoint), child.checkpoints, self.weights)
         log.info("a child of %s, from step %d: %s", self.run.path, self.step, child.path)
 
 
@@ -54,13 +70,6 @@ def name_parent(child: RunDirectory, parent: RunDirectory, **more: Any) -> None:
             shutil.copyfile(parent.metrics, temporary)
 
 
-def _best_of(found: RunDirectory, store: CheckpointStore) -> Checkpoint | None:
-    """The checkpoint that the run points to as its best, where training can go on from it."""
-    target = target_of(found.checkpoints / "best")
-    best = None if target is None else store.at(step_of(target))
-    return best if best is not None and best.manifest.kind == "full" else None
-
-
 def _without_checkpoint(parent: RunDirectory) -> RunError:
     """The error for a parent that no child can begin from: with what can be done instead."""
     kind = read_config(parent.config).trainer.checkpoint.type
@@ -68,6 +77,15 @@ def _without_checkpoint(parent: RunDirectory) -> RunError:
         return RunError("this run has no checkpoint yet", where=str(parent.path), fix="continue it first, or start a new run")
     fix = "start a new run; one with trainer.checkpoint: full can have children"
     return RunError("no child can begin from this run", where=str(parent.path), why=f"its trainer.checkpoint is '{kind}'", fix=fix)
+
+
+def _write_anew(checkpoint: Checkpoint, folder: Path, weights: Mapping[str, Tensor]) -> None:
+    """A checkpoint with other weights, and without averages of those it had."""
+    names = {*checkpoint.layout, *(each.name for each in checkpoint.manifest.files if each.name.endswith(".safetensors"))}
+    whole = [name for name in names if rank_of(name) is None and name not in (SYSTEM, EVALUATED, AVERAGES)]
+    tensors = {SYSTEM: weights, **{name: checkpoint.tensors(name) for name in sorted(whole)}}
+    manifest = Manifest(checkpoint.manifest.kind, checkpoint.manifest.step)
+    CheckpointStore(folder).write(manifest, tensors, {STATE: checkpoint.document(STATE)})
 
 
 def _link_files(source: Path, target: Path) -> None:

@@ -304,7 +304,8 @@ def below(prefix: str, tensors: Mapping[str, Tensor]) -> Weights:
 def fork(session: Session, checkpoint: Checkpoint, state: Mapping[str, Any]) -> None:
     """Begin where another run was, with settings of its own: weights always, the optimizer's state and the place where they still fit.
 
-    What is pruned stays so. With other rows, another batch size (also where it had grown) or another seed the next epoch begins; what is best and what
+    What is pruned stays so.
+    With other rows, another batch size (also where it had grown) or another seed the next epoch begins; what is best and what
     callbacks counted begins anew.
     """
     position, parts = session.position, session.parts

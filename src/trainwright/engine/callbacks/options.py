@@ -220,7 +220,8 @@ class PruningOptions(PartConfig):
     method: choice("pruning_method") = Field(default="global_l1", validate_default=True)  # type: ignore[valid-type]
     """Which weights go: `l1`, `global_l1`, `ln_structured`, `semi_structured` (2:4), … or a class of your own, with an `amount`."""
     names: Patterns = []
-    """Name patterns of weights, or of modules they are in (`encoder`, `*.fc?.weight`); none stands for all matrices and kernels called `weight`."""
+    """Name patterns of weights, or of modules they are in (`encoder`, `*.fc?.weight`); none stands for all. Vectors (`*.bias`) and what is
+    not called a weight are pruned only where a pattern names them themselves."""
     exclude: Patterns = []
     """Name patterns of weights that are left as they are."""
     schedule: Literal["one_shot", "cubic"] = "one_shot"
@@ -228,7 +229,7 @@ class PruningOptions(PartConfig):
     initial: float = Field(default=0.0, ge=0, lt=1)
     """`cubic`: the share of the amount that is pruned at `start` already."""
     start: Duration | None = None
-    """When it begins: before the first step, with `cubic` after `0.2 run`. Counted from where the run began or, as a child, its parent ended."""
+    """When it begins: before the first step, with `cubic` after `0.2 run`; counted from where the run began, a child from its parent's end."""
     end: Duration = Duration.parse("0.75 run")
     """`cubic`: when all of the amount is zero; train on after it."""
     every: Duration = Duration.parse("20 steps")

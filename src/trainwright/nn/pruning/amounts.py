@@ -1,4 +1,4 @@
-"""How much is pruned: a count (`1` is one weight) or a share (`1.0` is all of them); the type of the number tells which. Imports no torch."""
+"""How much is pruned: a count (`1` is one weight) or a share (`1.0` is all of them), by the type of the number. Imports no torch."""
 
 from __future__ import annotations
 
@@ -57,6 +57,8 @@ def units_due(amount: int | float, units: int, share: float = 1.0) -> int:
     """
     if isinstance(amount, int):
         if amount > units:
-            raise ConfigError(f"an amount of {amount} is more than there is", why=f"{units} can be pruned", fix="give less, or a share such as 0.5")
+            raise ConfigError(
+                f"an amount of {amount} is more than there is", why=f"{units} can be pruned", fix="give less, or a share such as 0.5"
+            )
         return round(amount * share)
     return min(round(amount * share * units), units)

@@ -30,7 +30,8 @@ class PruningMethod(ABC):
 
     @abstractmethod
     def masks(self, weights: Tensors, kept: Tensors, share: float, generator: torch.Generator) -> dict[str, Tensor]:
-        """Name → what is kept (bool, shaped as the weight), when `share` (0 to 1) of the amount is due; draws come from `generator`, on the CPU.
+        """Name → what is kept (bool, shaped as the weight), when `share` (0 to 1) of the amount is due; draws come from
+        `generator`, on the CPU.
 
         Raises ConfigError for an amount that is more than there is.
         """

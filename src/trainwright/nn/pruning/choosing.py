@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError
+from trainwright.config.name_patterns import REGULAR, matcher, other_spelling
 from trainwright.nn.module_names import Weight, find_weights, weights_of
 from trainwright.nn.pruning.base import PruningMethod
 
@@ -49,11 +50,11 @@ class ChosenWeights:
 def choose_weights(
     model: nn.Module, names: Sequence[str] = (), exclude: Sequence[str] = (), method: PruningMethod | None = None, where: str = "names"
 ) -> ChosenWeights:
-    """The weights that the patterns name, by full name or by a module that they are in; without patterns those of two or more dimensions called
-    `weight` or alike (`in_proj_weight`, `weight_ih_l0`).
+    """The weights that the patterns name, by full name or by a module that they are in; without patterns all.
 
-    Normalization, weights that parametrizations give, vectors that nobody named and what the method cannot prune are left out. Raises
-    ConfigError, with the nearest name, for a pattern that names nothing, and where nothing is left.
+    Left out are normalization, weights that parametrizations give, what the method cannot prune, and, where no pattern names them
+    themselves, vectors and what is not called `weight` or alike (`in_proj_weight`, `weight_ih_l0`). Raises ConfigError, with the nearest
+    name, for a pattern that names nothing, and where nothing is left.
     """
     every = weights_of(model)
     found = ChosenWeights()
@@ -62,7 +63,9 @@ def choose_weights(
     for weight in named:
         if weight.path in not_these:
             continue
-        why = _why_not(weight, bool(names)) or ("" if method is None else method.refusal(weight.value))
+        why = _why_not(weight, any(_names_itself(each, weight) for each in names)) or (
+            "" if method is None else method.refusal(weight.value)
+        )
         if why:
             found.left_out[weight.path] = why
         else:
@@ -75,11 +78,20 @@ def choose_weights(
 
 def _nothing(left_out: dict[str, str], where: str) -> ConfigError:
     why = "; ".join(f"{name}: {reason}" for name, reason in list(left_out.items())[:4]) or "the model has no weights"
-    return ConfigError("there is nothing to prune", where=where, why=why, fix="name weights of linear layers or convolutions, or another method")
+    return ConfigError(
+        "there is nothing to prune", where=where, why=why, fix="name weights of linear layers or convolutions, or another method"
+    )
+
+
+def _names_itself(pattern: str, weight: Weight) -> bool:
+    """Whether a pattern names a weight by its own name, and not as one of all that are in a module."""
+    means = matcher(pattern)
+    own = pattern.startswith(REGULAR) or pattern.rpartition(".")[2].strip("*") != ""
+    return own and any(means(each) or means(other_spelling(each)) for each in weight.aliases)
 
 
 def _why_not(weight: Weight, named: bool) -> str:
-    """Why a weight cannot be pruned at all; empty where it can."""
+    """Why a weight is not pruned; empty where it is. `named`: whether somebody asks for it by its name."""
     value = weight.value
     if weight.parametrised:
         return "a parametrization gives it"

@@ -54,7 +54,9 @@ class FromMask(PruningMethod):
 def read_arrays(path: Path) -> dict[str, Tensor]:
     """The arrays of a `.safetensors` or `.npz` file by name. Raises ConfigError for another file, or one that cannot be read."""
     if path.suffix not in (".safetensors", ".npz"):
-        raise ConfigError("masks cannot be read from this file", where=str(path), fix="give .safetensors or .npz with a mask for each weight")
+        raise ConfigError(
+            "masks cannot be read from this file", where=str(path), fix="give .safetensors or .npz with a mask for each weight"
+        )
     try:
         if path.suffix == ".safetensors":
             return dict(load_tensors(path))

@@ -29,7 +29,9 @@ class TorchMethod(PruningMethod):
         if not isinstance(found, Tensor) or found.shape != weight.shape:
             given = f"of shape {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
             why = f"the weight has shape {tuple(weight.shape)}"
-            raise ConfigError(f"compute_mask of {type(self.inner).__name__} gave {given} for '{name}'", why=why, fix="return a mask like it")
+            raise ConfigError(
+                f"compute_mask of {type(self.inner).__name__} gave {given} for '{name}'", why=why, fix="return a mask like it"
+            )
         return kept & found.bool()
 
 

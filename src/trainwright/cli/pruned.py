@@ -1,0 +1,50 @@
+"""A pruned run in the terminal: its layers, and its metrics beside those of its parent."""
+
+from __future__ import annotations
+
+from trainwright.api.run import Run
+from trainwright.cli.style import table
+from trainwright.files.text import read_json
+from trainwright.nn.pruning.sparsity import FILE
+from trainwright.runs.directory import RunDirectory
+from trainwright.runs.results import flatten_metrics, read_results
+
+MOST = 30
+"""Layers that are shown."""
+
+
+def describe_pruned(made: Run) -> str:
+    """The sparsity of each layer and in all, and what the model is worth beside its parent's."""
+    found = read_json(made.path / FILE)
+    rows = [(each["name"], each["shape"], each["weights"], each["zeros"]) for each in found["layers"]]
+    cells = [[name, "×".join(map(str, shape)), f"{weights:,}", f"{zeros:,}", share(zeros, weights)] for name, shape, weights, zeros in rows]
+    more = [f"{len(cells) - MOST} more layers are in {FILE}"] if len(cells) > MOST else []
+    total = ["total", "", f"{found['weights']:,}", f"{found['zeros']:,}", share(found["zeros"], found["weights"])]
+    lines = table(["weight", "shape", "weights", "zero", "sparsity"], [*cells[:MOST], total], right=(1, 2, 3, 4))
+    return "\n".join(["", lines, *more, *left_out(found["left_out"]), *beside_parent(made)])
+
+
+def share(zeros: int, weights: int) -> str:
+    """Zeros in percent."""
+    return f"{100 * zeros / weights:.4g} %"
+
+
+def left_out(found: dict[str, str]) -> list[str]:
+    """What was not pruned, by reason."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in found.items():
+        by_reason.setdefault(why, []).append(name)
+    return [f"not pruned, {why}: {', '.join(names[:4])}{', …' if len(names) > 4 else ''}" for why, names in by_reason.items()]
+
+
+def beside_parent(made: Run) -> list[str]:
+    """Metrics of parent and child on the test rows, or the validation rows."""
+    parent = read_json(made.path / "run.json").get("parent")
+    before = read_results(RunDirectory.open(parent).path) if parent else None
+    mine, theirs = ({} if each is None else each.get("metrics") or {} for each in (made.results, before))
+    split = next((name for name in ("test", "validation") if mine.get(name) and theirs.get(name)), None)
+    if split is None:
+        return []
+    known = dict(flatten_metrics(theirs[split]))
+    rows = [[name, f"{known[name]:.4f}", f"{value:.4f}"] for name, value in flatten_metrics(mine[split]) if known.get(name) is not None]
+    return ["", table([f"{split} rows", "before", "pruned"], rows, right=(1, 2))] if rows else []
