@@ -128,6 +128,9 @@ SUBJECTS = {
     ("calibrate", "table"): ["table"],
     ("calibrate", "own run"): ["own"],
     ("calibrate", "fit run"): ["fitted"],
+    ("prune", "table"): ["table"],
+    ("prune", "own run"): ["own"],
+    ("prune", "fit run"): ["fitted"],
     ("explain", "table"): ["table", "builtin:iris"],
     ("explain", "own run"): ["own"],
     ("explain", "weights"): ["own.yaml", "--weights", "own"],
@@ -183,7 +186,7 @@ def test_a_flag_that_a_form_does_not_use_is_refused(folder, monkeypatch, capsys,
     assert sorted(map(str, folder.rglob("*"))) == before
 
 
-ONE_RUN = ["predict", "evaluate", "test", "validate", "calibrate", "sample", "explain", "resume", "inspect", "export"]
+ONE_RUN = ["predict", "evaluate", "test", "validate", "calibrate", "prune", "sample", "explain", "resume", "inspect", "export"]
 
 
 @pytest.mark.parametrize("command", ONE_RUN)

@@ -16,7 +16,7 @@ from trainwright.checkpoint.manifest import Manifest
 from trainwright.checkpoint.names import rank_of
 from trainwright.checkpoint.store import Checkpoint, CheckpointStore, verify_checkpoint
 from trainwright.config.errors import RunError
-from trainwright.engine.state import AVERAGES, EVALUATED, STATE, SYSTEM
+from trainwright.engine.state import AVERAGES, EVALUATED, OPTIMIZER, STATE, SYSTEM
 from trainwright.files.whole import whole_file, whole_folder
 from trainwright.runs.directory import RunDirectory
 from trainwright.systems.run_config import read_config
@@ -83,9 +83,13 @@ def _write_anew(checkpoint: Checkpoint, folder: Path, weights: Mapping[str, Tens
     """A checkpoint with other weights, and without averages of those it had."""
     names = {*checkpoint.layout, *(each.name for each in checkpoint.manifest.files if each.name.endswith(".safetensors"))}
     whole = [name for name in names if rank_of(name) is None and name not in (SYSTEM, EVALUATED, AVERAGES)]
+    state = checkpoint.document(STATE)
+    if checkpoint.has(EVALUATED) and not state.get("averages"):  # the optimizer's own average: its state is of weights that are no more
+        whole = [name for name in whole if name != OPTIMIZER]
+        state = {**state, "identity": {**state["identity"], "optimizer": ""}}
     tensors = {SYSTEM: weights, **{name: checkpoint.tensors(name) for name in sorted(whole)}}
     manifest = Manifest(checkpoint.manifest.kind, checkpoint.manifest.step)
-    CheckpointStore(folder).write(manifest, tensors, {STATE: checkpoint.document(STATE)})
+    CheckpointStore(folder).write(manifest, tensors, {STATE: state})
 
 
 def _link_files(source: Path, target: Path) -> None:

@@ -17,7 +17,7 @@ from trainwright.engine.callbacks.options import PruningOptions
 from trainwright.nn.pruning import PARTS
 
 OF_CALLBACK = ("schedule", "initial", "start", "end", "every")
-TEXTS = ("path",)
+TEXTS = ("file",)
 """Options that are text as it stands."""
 
 

@@ -16,17 +16,17 @@ MOST = 30
 def describe_pruned(made: Run) -> str:
     """The sparsity of each layer and in all, and what the model is worth beside its parent's."""
     found = read_json(made.path / FILE)
-    rows = [(each["name"], each["shape"], each["weights"], each["zeros"]) for each in found["layers"]]
-    cells = [[name, "×".join(map(str, shape)), f"{weights:,}", f"{zeros:,}", share(zeros, weights)] for name, shape, weights, zeros in rows]
+    rows = [(each["name"], each["shape"], each["weights"], each["pruned"]) for each in found["layers"]]
+    cells = [[name, "×".join(map(str, shape)), f"{weights:,}", f"{pruned:,}", share(pruned, weights)] for name, shape, weights, pruned in rows]
     more = [f"{len(cells) - MOST} more layers are in {FILE}"] if len(cells) > MOST else []
-    total = ["total", "", f"{found['weights']:,}", f"{found['zeros']:,}", share(found["zeros"], found["weights"])]
-    lines = table(["weight", "shape", "weights", "zero", "sparsity"], [*cells[:MOST], total], right=(1, 2, 3, 4))
+    total = ["total", "", f"{found['weights']:,}", f"{found['pruned']:,}", share(found["pruned"], found["weights"])]
+    lines = table(["weight", "shape", "weights", "pruned", "sparsity"], [*cells[:MOST], total], right=(1, 2, 3, 4))
     return "\n".join(["", lines, *more, *left_out(found["left_out"]), *beside_parent(made)])
 
 
-def share(zeros: int, weights: int) -> str:
-    """Zeros in percent."""
-    return f"{100 * zeros / weights:.4g} %"
+def share(pruned: int, weights: int) -> str:
+    """The pruned share in percent."""
+    return f"{100 * pruned / weights:.4g} %"
 
 
 def left_out(found: dict[str, str]) -> list[str]:

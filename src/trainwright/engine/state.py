@@ -314,6 +314,8 @@ def fork(session: Session, checkpoint: Checkpoint, state: Mapping[str, Any]) -> 
     if saved["optimizer"] == now["optimizer"]:
         parts.optimizer.load(checkpoint.tensors(OPTIMIZER), state["optimizer"])
     parts.pruned.load(below("pruned", checkpoint.tensors(RUNNING)), parts.trained.named_parameters())
+    if parts.averages is not None:
+        parts.averages.begin_anew()
     batches_seen, plan = state.get("tick", state["step"]), state.get("plan", {})
     position.step, position.batches_seen = state["step"], batches_seen
     first = plan.get("first_tick", 0)

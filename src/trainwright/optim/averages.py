@@ -69,6 +69,11 @@ class Averages:
             self._count += 1
             self._equal.move(1 / self._count)
 
+    def begin_anew(self) -> None:
+        """Let every moving average be the weights as they are now."""
+        for _, shadow in [*self._moving, *self._powers]:
+            shadow.move(1)
+
     def decay_at(self, step: int, decay: float) -> float:
         """What the update after `step` steps keeps of the average whose full decay is `decay`."""
         if self._warmup is None or self.ema is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError
+from trainwright.config.errors import FOREIGN, ConfigError
 from trainwright.config.name_patterns import as_list
 from trainwright.config.own_code import at_own_line, describe_failure
 from trainwright.config.registry import build
@@ -18,12 +18,11 @@ from trainwright.engine.callbacks.base import Callback
 from trainwright.engine.callbacks.early_stopping import EarlyStop
 from trainwright.engine.callbacks.options import PruningOptions
 from trainwright.engine.callbacks.place import row_follows
+from trainwright.engine.callbacks.pruning_steps import Steps, planned_steps
 from trainwright.engine.system import Batch, System
 from trainwright.files.text import write_json
-from trainwright.nn.module_names import weights_of
 from trainwright.nn.pruning.base import PruningMethod
 from trainwright.nn.pruning.choosing import ChosenWeights, choose_weights
-from trainwright.nn.pruning.schedule import Steps, planned_steps
 from trainwright.nn.pruning.sparsity import FILE, describe, record
 from trainwright.nn.pruning.torch_methods import as_method
 from trainwright.optim.schedules.base import Extent
@@ -43,11 +42,19 @@ def _call_method(call: Callable[[], T]) -> T:
     """What `call` gives; whatever a method of a person's own raises in it is raised as ConfigError with its line."""
     try:
         return call()
-    except TrainwrightError:
-        raise
+    except ConfigError as error:
+        where = f"{WHERE}.method{f': {error.where}' if error.where else ''}"
+        raise ConfigError(error.what, where=where, why=error.why, fix=error.fix) from error
     except FOREIGN as error:
         what = "the pruning method fails"
         raise ConfigError(what, where=f"{WHERE}.method", why=describe_failure(error), fix=at_own_line(error)) from error
+
+
+def _wait_anew(session: Session) -> None:
+    """Let early stopping forget the evaluations there were."""
+    for each in session.parts.hooks.callbacks:
+        if isinstance(each, EarlyStop):
+            each.best, each.waited = None, 0
 
 
 class Pruning(Callback):
@@ -84,7 +91,7 @@ class Pruning(Callback):
             raise ConfigError("pruning cannot be shared out so", where="trainer.strategy", why=why, fix="use ddp or zero")
         options = self.options
         self._chosen = choose_weights(system, as_list(options.names), as_list(options.exclude), self.method, f"{WHERE}.names")
-        self._others = any(each.value.dim() > 1 and each.path not in self._chosen.weights for each in weights_of(system))
+        self._others = bool(choose_weights(system).weights.keys() - self._chosen.weights.keys())
 
     @property
     def chosen(self) -> ChosenWeights:
@@ -105,7 +112,7 @@ class Pruning(Callback):
         """Prune, where more is due after this step."""
         self._prune_if_due(session)
         if row_follows(session, session.step):
-            session.log("sparsity", record(system, self.chosen)["sparsity"], reduce="last")
+            session.log("sparsity", record(system, self.chosen, session.parts.pruned.kept)["sparsity"], reduce="last")
 
     def _prune_if_due(self, session: Session) -> None:
         steps, first = self._steps, self.first or 0
@@ -124,16 +131,20 @@ class Pruning(Callback):
         kept = self._masks(session, params, share)
         changed = any(name not in pruned.kept or not torch.equal(mask, pruned.kept[name]) for name, mask in kept.items())
         pruned.put_on({**pruned.kept, **kept}, params)
+        session.parts.saver.saved_step = None  # a checkpoint of this step, as a child begins with, has other weights
         pruned.clear(session.optimizer.tensors())
         if session.parts.averages is not None:
             pruned.clear(session.parts.averages.tensors())
         if changed:
             session.best.forget(session.best.steps)
-            for each in session.parts.hooks.callbacks:
-                if isinstance(each, EarlyStop):
-                    each.best, each.waited = None, 0
+            _wait_anew(session)
         level = logging.INFO if share in (1.0, self.options.initial) else logging.DEBUG
-        log.log(level, "%s", describe(record(session.system, self.chosen), session.step))
+        log.log(level, "%s", describe(record(session.system, self.chosen, pruned.kept), session.step))
+
+    def on_validation_end(self, session: Session, system: System, metrics: Mapping[str, float]) -> None:
+        """Let no evaluation before the end of the schedule stop the run early."""
+        if self._steps is not None and self.last < (self.first or 0) + self._steps.last:
+            _wait_anew(session)
 
     def _masks(self, session: Session, params: Mapping[str, nn.Parameter], share: float) -> dict[str, Tensor]:
         weights, kept = {}, {}
@@ -163,7 +174,7 @@ class Pruning(Callback):
         amount = getattr(self.options.method, "amount", None)
         if isinstance(amount, int) and amount <= 100:
             one = "one weight or slice is" if amount == 1 else f"{amount} weights or slices are"
-            other = "1.0 for all" if amount == 1 else f"{amount / 100:g} or '{amount} %%' for a share"
+            other = "1.0 for all" if amount == 1 else f"{amount / 100:g} or '{amount} %' for a share"
             log.warning(f"pruning: an amount of {amount} without a point is a count: {one} pruned; write {other}")
         for name, why in self.chosen.left_out.items():
             log.debug("pruning leaves %s out: %s", name, why)
@@ -181,7 +192,7 @@ class Pruning(Callback):
                 together.weights |= each.chosen.weights
                 together.left_out |= each.chosen.left_out
             methods = [each.options.method.model_dump(mode="json") for each in every]
-            write_json(session.folder / FILE, {"methods": methods, **record(system, together)})
+            write_json(session.folder / FILE, {"methods": methods, **record(system, together, session.parts.pruned.kept)})
 
     def state_dict(self) -> dict[str, Any]:
         """Where the run began, and where it pruned last; the masks are in the checkpoint's tensors."""

@@ -86,7 +86,7 @@ def due(name: str, amount: int | float, units: int, share: float) -> int:
 
 def lowest(scores: Tensor, count: int) -> Tensor:
     """True at the `count` lowest scores, NaN counted as the highest; of equal ones at the limit the last are taken."""
-    flat = scores.detach().flatten()
+    flat = scores.detach().flatten().nan_to_num(nan=torch.inf, posinf=torch.inf, neginf=-torch.inf)
     if count == 0:
         return torch.zeros_like(scores, dtype=torch.bool)
     limit = flat.kthvalue(count).values

@@ -23,7 +23,7 @@ class FromMask(PruningMethod):
     def __init__(self, options: MaskOptions) -> None:
         """Raises ConfigError for a file that is not there, is none of masks, or holds other values than 0 and 1."""
         self.options = options
-        self.given = {name: self._as_mask(name, mask) for name, mask in read_arrays(Path(options.path)).items()}
+        self.given = {name: self._as_mask(name, mask) for name, mask in read_arrays(Path(options.file)).items()}
 
     def masks(self, weights: Tensors, kept: Tensors, share: float, generator: torch.Generator) -> dict[str, Tensor]:
         """What was kept, where the file keeps it. Raises ConfigError for a mask of another shape, or of no weight."""
@@ -33,7 +33,7 @@ class FromMask(PruningMethod):
             mask = named.get(name)
             if mask is not None and mask.shape != before.shape:
                 why = f"the mask has shape {tuple(mask.shape)}, the weight {tuple(before.shape)}"
-                raise ConfigError(f"the mask of '{name}' does not fit", where=self.options.path, why=why, fix="give a mask of that shape")
+                raise ConfigError(f"the mask of '{name}' does not fit", where=self.options.file, why=why, fix="give a mask of that shape")
             found[name] = before if mask is None else before & mask.to(before.device)
         return found
 
@@ -42,12 +42,12 @@ class FromMask(PruningMethod):
         for each in (name, plain, other_spelling(name), other_spelling(plain)):
             if each in weights:
                 return each
-        raise ConfigError(f"no weight that is pruned is called '{name}'", where=self.options.path, fix=did_you_mean(plain, weights))
+        raise ConfigError(f"no weight that is pruned is called '{name}'", where=self.options.file, fix=did_you_mean(plain, weights))
 
     def _as_mask(self, name: str, mask: Tensor) -> Tensor:
         if not bool(((mask == 0) | (mask == 1)).all()):
             what = f"the mask of '{name}' holds other values than 0 and 1"
-            raise ConfigError(what, where=self.options.path, fix="give 1 where a weight is kept, and 0 where it is pruned")
+            raise ConfigError(what, where=self.options.file, fix="give 1 where a weight is kept, and 0 where it is pruned")
         return mask.bool()
 
 

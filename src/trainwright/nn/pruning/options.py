@@ -106,11 +106,11 @@ class MaskOptions(PartConfig):
     """Masks from a file, by the names of the weights: 1 keeps a weight, 0 prunes it."""
 
     type: str = "mask"
-    path: str
+    file: str = Field(min_length=1)
     """`.safetensors` or `.npz` (NumPy) with an array for each weight, shaped as it."""
 
-    @field_validator("path")
+    @field_validator("file")
     @classmethod
-    def _from_any_folder(cls, path: str) -> str:
+    def _from_any_folder(cls, file: str) -> str:
         """A file is found from any folder later."""
-        return str(Path(path).expanduser().absolute())
+        return str(Path(file).expanduser().absolute())

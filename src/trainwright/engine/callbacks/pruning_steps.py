@@ -3,29 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from trainwright.config.durations import Duration
 from trainwright.config.errors import ConfigError
-
-
-class Lengths(Protocol):
-    """What makes steps of durations."""
-
-    steps: int | None
-
-    def in_steps(self, duration: Duration, option: str) -> int:
-        """A duration in whole steps."""
-
-
-class Asked(Protocol):
-    """The options of a schedule."""
-
-    schedule: str
-    initial: float
-    start: Duration | None
-    end: Duration
-    every: Duration
+from trainwright.engine.callbacks.options import PruningOptions
+from trainwright.optim.schedules.base import Extent
 
 
 @dataclass(frozen=True)
@@ -51,7 +33,7 @@ class Steps:
         return 1.0 + (self.initial - 1.0) * (1.0 - done) ** 3
 
 
-def planned_steps(asked: Asked, lengths: Lengths, where: str) -> Steps:
+def planned_steps(asked: PruningOptions, lengths: Extent, where: str) -> Steps:
     """The steps of a schedule in a run. Raises ConfigError for one that ends before it begins, or after the run."""
     one_shot = asked.schedule == "one_shot"
     begin = Duration(0, "steps") if one_shot else Duration(0.2, "run")
