@@ -17,7 +17,14 @@ from trainwright.config.errors import ConfigError, RequestError
 from trainwright.weights.sources import read_weights
 
 SMALL = ["trainer.max_epochs=2", "trainer.batch_size=32", "model.combiner={type: mlp, depth: 1, width: 16}", "evaluation.report=false"]
-QUICK = ["evaluation.baselines=[]", "evaluation.intervals=false", "evaluation.importance=false", "run.device=cpu", "trainer.progress=none", "trainer.ema=0.9"]
+QUICK = [
+    "evaluation.baselines=[]",
+    "evaluation.intervals=false",
+    "evaluation.importance=false",
+    "run.device=cpu",
+    "trainer.progress=none",
+    "trainer.ema=0.9",
+]
 
 
 @pytest.fixture(scope="module")

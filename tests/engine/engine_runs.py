@@ -54,7 +54,9 @@ def fit(
 ) -> tuple[PlainSystem, FitResult]:
     """`named`: callbacks as a configuration names them, `callbacks` those that a program gives."""
     trained = system() if trained is None else trained
-    trainer = Trainer(config(**options, **({"callbacks": list(named)} if named else {})), seed=seed, device="cpu", callbacks=callbacks, console=False)
+    trainer = Trainer(
+        config(**options, **({"callbacks": list(named)} if named else {})), seed=seed, device="cpu", callbacks=callbacks, console=False
+    )
     validation = rows(validation_rows, seed=1) if validation_rows else None
     return trained, trainer.fit(trained, rows(train_rows), validation, run=folder, resume=resume)
 

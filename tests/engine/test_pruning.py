@@ -90,8 +90,8 @@ def test_a_run_that_was_stopped_while_it_prunes_ends_as_one_that_was_not(name: s
 
 
 def test_micro_batches_change_neither_masks_nor_weights(tmp_path: Path) -> None:
-    whole, _ = fit(tmp_path / "whole", trained=system(dropout=0.0), **{"named": [CUBIC]})
-    pieces, _ = fit(tmp_path / "pieces", trained=system(dropout=0.0), **{"named": [CUBIC], "micro_batch_size": 3})
+    whole, _ = fit(tmp_path / "whole", trained=system(dropout=0.0), named=[CUBIC])
+    pieces, _ = fit(tmp_path / "pieces", trained=system(dropout=0.0), named=[CUBIC], micro_batch_size=3)
     one, other = weights(whole), weights(pieces)
     assert all(torch.equal(one[name] == 0, other[name] == 0) for name in one if name.endswith("weight"))
     assert all(torch.allclose(one[name], other[name], atol=1e-5) for name in one)
@@ -101,7 +101,7 @@ def test_the_masked_model_is_the_model_with_zeroed_weights(tmp_path: Path) -> No
     """torch's masks and ours compute the same, without a hook or a second tensor."""
     from torch.nn.utils import prune as torch_prune
 
-    trained, _ = fit(tmp_path / "run", **{"named": [HALF], "max_epochs": 1})
+    trained, _ = fit(tmp_path / "run", named=[HALF], max_epochs=1)
     x = torch.randn(9, 5, generator=torch.Generator().manual_seed(4))
     ours = trained.model.eval()
     theirs = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Dropout(), nn.Linear(8, 2)).eval()
@@ -147,7 +147,7 @@ def test_what_cannot_be_pruned_is_refused_before_the_first_step(name: str, tmp_p
     trained = system()
     before = weights(trained)
     with pytest.raises(ConfigError) as caught:
-        fit(tmp_path / "run", trained=trained, **{"named": [{"type": "pruning", **options}]})
+        fit(tmp_path / "run", trained=trained, named=[{"type": "pruning", **options}])
     assert what in caught.value.what and fix in str(caught.value.fix) and "pruning" in str(caught.value.where)
     assert same(before, weights(trained))
 
@@ -159,7 +159,7 @@ def test_a_layer_that_is_named_may_be_all_zero_and_is_told(tmp_path: Path, caplo
 
 
 def test_a_count_without_a_point_is_told_and_so_is_an_end_that_did_not_come(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    fit(tmp_path / "run", **{"named": [{"type": "pruning", "method": {"type": "l1", "amount": 1}}], "max_epochs": 1})
+    fit(tmp_path / "run", named=[{"type": "pruning", "method": {"type": "l1", "amount": 1}}], max_epochs=1)
     assert "an amount of 1 without a point is a count" in caplog.text and "1.0 for all" in caplog.text
     early = {"named": [{**CUBIC, "start": "2 steps", "end": "20 steps"}], "max_epochs": 4}
 
@@ -178,7 +178,6 @@ def test_early_stopping_waits_for_the_last_weight_that_is_pruned(tmp_path: Path)
     assert result.steps >= 20 and result.stopped_because == "early_stopping"
 
 
-
 def test_a_class_of_ones_own_prunes_and_its_mistakes_name_its_line(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from trainwright.nn.pruning.base import ScoredMethod\n\n\n"
@@ -187,7 +186,7 @@ def test_a_class_of_ones_own_prunes_and_its_mistakes_name_its_line(tmp_path: Pat
         "        if self.wrong:\n            return weight[0]\n        return (weight - 1).abs()\n"
     )
     method = {"type": f"{tmp_path / 'mine.py'}:FarFromOne", "amount": 4}
-    fit(tmp_path / "run", **{"named": [{"type": "pruning", "method": method, "names": ["3"]}], "max_epochs": 1})
+    fit(tmp_path / "run", named=[{"type": "pruning", "method": method, "names": ["3"]}], max_epochs=1)
     assert json.loads((tmp_path / "run" / "pruning.json").read_text())["pruned"] == 4
     with pytest.raises(ConfigError, match="scores gave of shape"):
-        fit(tmp_path / "no", **{"named": [{"type": "pruning", "method": {**method, "wrong": True}}], "max_epochs": 1})
+        fit(tmp_path / "no", named=[{"type": "pruning", "method": {**method, "wrong": True}}], max_epochs=1)

@@ -28,7 +28,9 @@ from trainwright.nn.pruning.torch_methods import as_method
 W = torch.tensor([[1.0, -2, 3, -4], [5, -6, 7, -8], [0.5, -0.5, 0.5, -0.5]])
 
 
-def masks(type: str, weights: dict[str, Tensor], kept: dict[str, Tensor] | None = None, share: float = 1.0, **options: Any) -> dict[str, Tensor]:
+def masks(
+    type: str, weights: dict[str, Tensor], kept: dict[str, Tensor] | None = None, share: float = 1.0, **options: Any
+) -> dict[str, Tensor]:
     made = build("pruning_method", options_class("pruning_method", type).model_validate({"type": find_name(type), **options}))
     before = kept or {name: torch.ones_like(each, dtype=torch.bool) for name, each in weights.items()}
     return made.masks(weights, before, share, torch.Generator().manual_seed(0))
@@ -142,7 +144,10 @@ def test_as_many_are_lowest_as_are_asked_for_and_the_last_of_equal_ones(scores: 
 @pytest.mark.parametrize("type", ["random", "global_random", "random_structured"])
 def test_random_methods_prune_exact_counts_drawn_from_the_generator(type: str) -> None:
     weights = {"a": torch.randn(6, 8), "b": torch.randn(4, 8)}
-    first, second = (masks(type, weights, amount=3 if type == "random_structured" else 0.25, **({"dim": 1} if "struct" in type else {})) for _ in range(2))
+    first, second = (
+        masks(type, weights, amount=3 if type == "random_structured" else 0.25, **({"dim": 1} if "struct" in type else {}))
+        for _ in range(2)
+    )
     assert all(torch.equal(first[name], second[name]) for name in weights)
     zeros = {name: int((~each).sum()) for name, each in first.items()}
     if type == "random_structured":

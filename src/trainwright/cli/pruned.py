@@ -17,7 +17,9 @@ def describe_pruned(made: Run) -> str:
     """The sparsity of each layer and in all, and what the model is worth beside its parent's."""
     found = read_json(made.path / FILE)
     rows = [(each["name"], each["shape"], each["weights"], each["pruned"]) for each in found["layers"]]
-    cells = [[name, "×".join(map(str, shape)), f"{weights:,}", f"{pruned:,}", share(pruned, weights)] for name, shape, weights, pruned in rows]
+    cells = [
+        [name, "×".join(map(str, shape)), f"{weights:,}", f"{pruned:,}", share(pruned, weights)] for name, shape, weights, pruned in rows
+    ]
     more = [f"{len(cells) - MOST} more layers are in {FILE}"] if len(cells) > MOST else []
     total = ["total", "", f"{found['weights']:,}", f"{found['pruned']:,}", share(found["pruned"], found["weights"])]
     lines = table(["weight", "shape", "weights", "pruned", "sparsity"], [*cells[:MOST], total], right=(1, 2, 3, 4))
