@@ -18,7 +18,9 @@ from trainwright.cli.settings import holds_data
 from trainwright.config import foreign
 from trainwright.config.domains import every, register
 from trainwright.config.errors import RequestError
+from trainwright.config.registry import parts
 from trainwright.deploy.server.options import ServeOptions
+from trainwright.engine.callbacks.options import PruningOptions
 
 DECLARE = ("parser", "add_measuring", "form_of")
 """Functions that say which flags there are, and read none."""
@@ -44,8 +46,12 @@ def flags_of(command):
 
 def options_of(command):
     """Names of flags that are options of parts, checked and handed over whole."""
-    options = {"view": [part.config for part in every("views").values()], "sample": [kind.sampling_options for kind in kinds_that_sample()]}
-    options["serve"] = [ServeOptions]
+    options = {
+        "view": [part.config for part in every("views").values()],
+        "sample": [kind.sampling_options for kind in kinds_that_sample()],
+        "prune": [*(part.config for part in parts("pruning_method").values()), PruningOptions],
+        "serve": [ServeOptions],
+    }
     return {name for each in options.get(command, []) for name in each.model_fields if name != "type"}
 
 

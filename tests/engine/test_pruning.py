@@ -126,7 +126,7 @@ def test_amounts_keep_their_type_through_a_configuration(tmp_path: Path) -> None
         (tmp_path / "c.yaml").write_text(dump(TrainerConfig.model_validate(options)))
         again = read_yaml(tmp_path / "c.yaml").plain()
         assert type(again["callbacks"][0]["method"]["amount"]) is type(amount)
-        _, result = fit(tmp_path / f"run-{zeros}", named=again["callbacks"], max_epochs=1)
+        fit(tmp_path / f"run-{zeros}", named=again["callbacks"], max_epochs=1)
         assert json.loads((tmp_path / f"run-{zeros}" / "pruning.json").read_text())["pruned"] == zeros
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from trainwright.api.run import Run
 from trainwright.cli.style import table
 from trainwright.files.text import read_json
@@ -16,14 +19,18 @@ MOST = 30
 def describe_pruned(made: Run) -> str:
     """The sparsity of each layer and in all, and what the model is worth beside its parent's."""
     found = read_json(made.path / FILE)
-    rows = [(each["name"], each["shape"], each["weights"], each["pruned"]) for each in found["layers"]]
     cells = [
-        [name, "×".join(map(str, shape)), f"{weights:,}", f"{pruned:,}", share(pruned, weights)] for name, shape, weights, pruned in rows
+        [*_named(each), f"{each['weights']:,}", f"{each['pruned']:,}", share(each["pruned"], each["weights"])] for each in found["layers"]
     ]
     more = [f"{len(cells) - MOST} more layers are in {FILE}"] if len(cells) > MOST else []
     total = ["total", "", f"{found['weights']:,}", f"{found['pruned']:,}", share(found["pruned"], found["weights"])]
     lines = table(["weight", "shape", "weights", "pruned", "sparsity"], [*cells[:MOST], total], right=(1, 2, 3, 4))
     return "\n".join(["", lines, *more, *left_out(found["left_out"]), *beside_parent(made)])
+
+
+def _named(layer: Mapping[str, Any]) -> tuple[str, str]:
+    """A weight with its shape."""
+    return layer["name"], "×".join(map(str, layer["shape"]))
 
 
 def share(pruned: int, weights: int) -> str:

@@ -229,7 +229,8 @@ class PruningOptions(PartConfig):
     initial: float = Field(default=0.0, ge=0, lt=1)
     """`cubic`: the share of the amount that is pruned at `start` already."""
     start: Duration | None = None
-    """When it begins: before the first step, with `cubic` after `0.2 run`; counted from where the run began, a child from its parent's end."""
+    """When it begins: before the first step, with `cubic` after `0.2 run`; counted from the run's first step, in a child from its parent's
+    last."""
     end: Duration = Duration.parse("0.75 run")
     """`cubic`: when all of the amount is zero; train on after it."""
     every: Duration = Duration.parse("20 steps")
