@@ -60,7 +60,7 @@ class ScoredMethod(PruningMethod):
         flat = torch.cat([each.flatten() for each in scores.values()])
         chosen = self._keep("all weights together", flat, torch.cat([kept[name].flatten() for name in weights]), share)
         sizes = [each.numel() for each in scores.values()]
-        return {name: part.view_as(scores[name]) for name, part in zip(scores, chosen.split(sizes), strict=True)}
+        return {name: part.view_as(scores[name]) for name, part in zip(scores, torch.split(chosen, sizes), strict=True)}
 
     def _scored(self, name: str, weight: Tensor, kept: Tensor, generator: torch.Generator) -> Tensor:
         """The scores, those of what is pruned already below all others."""

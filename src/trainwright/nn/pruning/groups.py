@@ -30,7 +30,7 @@ class SemiStructured(PruningMethod):
 
     def _mask(self, weight: Tensor, kept: Tensor) -> Tensor:
         worth = weight.abs().masked_fill(~kept, -1).movedim(1, -1)
-        groups = worth.unflatten(-1, (-1, self.options.of))
+        groups = torch.unflatten(worth, -1, (-1, self.options.of))
         order = groups.argsort(dim=-1, descending=True, stable=True)
         chosen = torch.zeros_like(groups, dtype=torch.bool).scatter_(-1, order[..., : self.options.keep], True)
         return kept & chosen.flatten(-2).movedim(-1, 1)

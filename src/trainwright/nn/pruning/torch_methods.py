@@ -18,7 +18,7 @@ class TorchMethod(PruningMethod):
     follows_schedule = False
 
     def __init__(self, inner: prune.BasePruningMethod) -> None:
-        self.inner = inner
+        self.inner: Any = inner
 
     def masks(self, weights: Tensors, kept: Tensors, share: float, generator: torch.Generator) -> dict[str, Tensor]:
         """What was kept, where `compute_mask` keeps it. Raises ConfigError for a mask of another shape."""
