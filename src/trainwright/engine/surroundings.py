@@ -29,7 +29,7 @@ def surroundings(config: TrainerConfig, system: System, device: torch.device) ->
     """The system on its device with the modes asked for, and generators that are put back."""
     system.to(device)
     tf32 = tf32_mode(cudnn=True, matmul=True) if config.precision.type == "tf32" else nullcontext()
-    with restore_generators(device), tf32, modes(config.modes, system, device) as active:
+    with restore_generators(device), tf32, without_fast_path(), modes(config.modes, system, device) as active:
         try:
             yield active
         except FOREIGN as error:
@@ -37,6 +37,20 @@ def surroundings(config: TrainerConfig, system: System, device: torch.device) ->
             if told is None:
                 raise
             raise told from error
+
+
+@contextmanager
+def without_fast_path() -> Iterator[None]:
+    """`nn.TransformerEncoder` as it is written: the fast path, taken only without gradients, writes zeros over padded positions.
+
+    A mean over positions would differ between training, evaluation and what is exported.
+    """
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def explain_failure(system: System, error: BaseException) -> TrainwrightError | None:

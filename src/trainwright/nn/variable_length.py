@@ -92,6 +92,8 @@ def length_mask(lengths: Tensor, width: int | None = None) -> Tensor:
 
 def check_lengths(padded: Tensor, lengths: Tensor, batch_first: bool, least: int) -> Tensor:
     """The lengths on the CPU as int64. Raises DataError, naming the rows, unless there is one from `least` to t for every sequence."""
+    if torch.compiler.is_exporting():
+        return lengths.to("cpu", torch.int64)  # their values come when the graph is in use
     if padded.dim() < 2:
         raise DataError(f"a padded batch has two dimensions or more, not the shape {tuple(padded.shape)}")
     rows, width = padded.shape[:2] if batch_first else (padded.size(1), padded.size(0))

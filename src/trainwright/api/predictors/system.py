@@ -30,6 +30,7 @@ from trainwright.config.trust import as_received, consents, trusting
 from trainwright.data.forms import rows_from
 from trainwright.data.rows import Rows, TensorRows, as_blocks
 from trainwright.domains.chosen_weights import ChosenWeights, choose_weights
+from trainwright.domains.deliverable import Deliverable
 from trainwright.domains.place import Place, find_place, require_config
 from trainwright.domains.predictor import Field, Predictor, Tensors
 from trainwright.engine.adapted import as_system
@@ -145,7 +146,7 @@ class SystemPredictor(Predictor):
 
     def preprocess(self, rows: Any) -> Tensors:
         """The blocks of rows as they come."""
-        return self._blocks(self.read(rows))
+        return self.blocks_of(self.read(rows))
 
     @_as_its_files_may
     def forward(self, tensors: Tensors) -> Tensors:
@@ -193,6 +194,18 @@ class SystemPredictor(Predictor):
     def work_beside(self, world: World) -> None:
         """Take the device of this process."""
         self.trainer.device = find_device(self.config.run.device, world)
+
+    @_as_its_files_may
+    def deliverable(self) -> Deliverable:
+        """`predict_step` as a module, for the device that all machines have; raises RequestError for one that takes no rows by name."""
+        from trainwright.api.predictors.deliverable import SystemDeliverable
+
+        fields = self.inputs
+        return SystemDeliverable(self, self._ready(self._rows_of_nothing()).to("cpu"), fields)
+
+    def _rows_of_nothing(self) -> Rows | None:
+        zeros = self._zeros()
+        return TensorRows(zeros) if zeros else None
 
     @_as_its_files_may
     def explainable(self, data: Any, split: str, target: str, labelled: bool) -> SystemSubject:
@@ -296,7 +309,8 @@ class SystemPredictor(Predictor):
         whole = {name for name, each in rows.blocks.items() if name in floats and not each.is_floating_point()}
         return TensorRows({name: each.to(wanted) if name in whole else each for name, each in rows.blocks.items()})
 
-    def _blocks(self, rows: Rows) -> Tensors:
+    def blocks_of(self, rows: Rows) -> Tensors:
+        """The blocks of all these rows."""
         if not rows.batched:
             return as_blocks(rows.take(torch.arange(len(rows))))
         return join_outputs([as_blocks(rows.take(torch.tensor([place]))) for place in range(len(rows))])

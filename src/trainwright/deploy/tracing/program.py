@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr
+from contextlib import ExitStack, contextmanager, redirect_stderr
 from typing import TYPE_CHECKING, Any
 
 import jaxtyping
 import torch
 
 from trainwright.config.errors import FOREIGN, RequestError, TrainwrightError, did_you_mean
+from trainwright.deploy.tracing.bags import embedding_bag
 from trainwright.deploy.tracing.recurrent import Form, padded_layers
-from trainwright.deploy.tracing.refusals import explain_failure, refuse_limits
+from trainwright.deploy.tracing.refusals import explain_failure, placeholders, refuse_limits
 from trainwright.deploy.tracing.watching import watch_sizes
+from trainwright.engine.surroundings import without_fast_path
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -45,28 +47,55 @@ def trace_program(deliverable: Deliverable, fixed: Sizes | None = None, recurren
 
 @contextmanager
 def as_exported(recurrent: Form) -> Iterator[None]:
-    """Recurrent layers that keep their lengths, and torch's transformer as it is written: its fast path writes zeros over padding.
-
-    Checks of annotations are off: sizes that are symbols are no `int`.
-    """
-    fast, unchecked = torch.backends.mha.get_fastpath_enabled(), jaxtyping.config.jaxtyping_disable
-    torch.backends.mha.set_fastpath_enabled(False)
+    """Recurrent layers keep their lengths, transformers are as in evaluations, annotations unchecked: a symbol of a size is no `int`."""
+    unchecked = jaxtyping.config.jaxtyping_disable
+    bags = (torch.nn.functional, "embedding_bag", embedding_bag)
     jaxtyping.config.update("jaxtyping_disable", True)
     try:
-        with padded_layers(recurrent):
+        with ExitStack() as stack:
+            stack.enter_context(without_fast_path())
+            for owner, name, made in (*padded_layers(recurrent), bags):
+                stack.enter_context(_in_place(owner, name, made))
             yield
     finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
         jaxtyping.config.update("jaxtyping_disable", unchecked)
+
+
+@contextmanager
+def _in_place(owner: Any, name: str, made: Any) -> Iterator[None]:
+    """Another attribute inside; what has none of its own has none again."""
+    before = vars(owner).get(name)
+    setattr(owner, name, made)
+    try:
+        yield
+    finally:
+        if before is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, before)
 
 
 def dynamic_axes(deliverable: Deliverable, fixed: Sizes) -> dict[str, Any]:
     """Input → its axes that may be of any size, as `torch.export` takes them."""
-    free = torch.export.Dim.DYNAMIC
+    free, found = torch.export.Dim.DYNAMIC, torch.export.Dim.AUTO
     return {
-        given.name: {place: free for place, axis in enumerate(given.axes) if isinstance(axis, str) and axis not in fixed}
+        given.name: {
+            place: found if axis in deliverable.guessed else free
+            for place, axis in enumerate(given.axes)
+            if isinstance(axis, str) and axis not in fixed
+        }
         for given in deliverable.inputs
     }
+
+
+def axes_found(program: ExportedProgram, deliverable: Deliverable) -> dict[str, int | None]:
+    """Axis → its size where the graph has it fixed, None where it may be of any size."""
+    found: dict[str, int | None] = {}
+    for given, node in zip(deliverable.inputs, placeholders(program), strict=True):
+        for axis, size in zip(given.axes, node.meta["val"].shape, strict=True):
+            if isinstance(axis, str):
+                found[axis] = int(size) if isinstance(size, int) else None
+    return found
 
 
 def check_fixed(deliverable: Deliverable, fixed: Sizes) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -16,33 +15,17 @@ from trainwright.nn.networks.sequences import present, reverse
 
 Form = Literal["onnx", "torch"]
 """What a layer becomes: one operator with lengths, or torch's own over rows that are reversed one by one."""
+Replaced = tuple[Any, str, Any]
+"""An owner, the name of one of its attributes, and what stands there while a module is traced."""
 States = tuple[Tensor, Tensor]
 Layer = Callable[[Tensor, Tensor | None, States, list[Tensor], nn.RNNBase], tuple[Tensor, States]]
 
 
-@contextmanager
-def padded_layers(form: Form) -> Iterator[None]:
-    """Run LSTM, GRU and RNN of torch over padded rows inside; `pack_padded_sequence` and `pad_packed_sequence` keep rows padded."""
+def padded_layers(form: Form) -> list[Replaced]:
+    """LSTM, GRU and RNN of torch over padded rows; `pack_padded_sequence` and `pad_packed_sequence` keep rows padded."""
     forward = _forward(_as_operator if form == "onnx" else _as_torch)
-    replaced: list[tuple[Any, str, Any]] = [(kind, "forward", forward) for kind in (nn.LSTM, nn.GRU, nn.RNN)]
-    with ExitStack() as stack:
-        for owner, name, made in [*replaced, *((torch._VF, name, made) for name, made in PACKING.items())]:
-            stack.enter_context(_in_place(owner, name, made))
-        yield
-
-
-@contextmanager
-def _in_place(owner: Any, name: str, made: Any) -> Iterator[None]:
-    """Another attribute inside; the class that has none of its own has none again."""
-    before = vars(owner).get(name)
-    setattr(owner, name, made)
-    try:
-        yield
-    finally:
-        if before is None:
-            delattr(owner, name)
-        else:
-            setattr(owner, name, before)
+    layers: list[Replaced] = [(kind, "forward", forward) for kind in (nn.LSTM, nn.GRU, nn.RNN)]
+    return [*layers, *((torch._VF, name, made) for name, made in PACKING.items())]
 
 
 def _pack(x: Tensor, lengths: Tensor, batch_first: bool) -> tuple[Tensor, Tensor]:

@@ -60,17 +60,18 @@ def _size_became_fixed(deliverable: Deliverable, name: str, place: int, size: in
 
 def refuse_limits(program: ExportedProgram, deliverable: Deliverable, watched: Watched) -> None:
     """Raise RequestError for an axis that the graph takes only up to some size: rows beyond it would fail when the model is in use."""
-    for given, node in zip(deliverable.inputs, _inputs_of(program), strict=True):
+    for given, node in zip(deliverable.inputs, placeholders(program), strict=True):
         shape: Any = node.meta["val"].shape
         for axis, size in zip(given.axes, shape, strict=True):
-            if not isinstance(axis, str) or isinstance(size, int):
+            if not isinstance(axis, str) or axis in deliverable.guessed or isinstance(size, int):
                 continue
             found = program.range_constraints.get(size.node.expr)
             if found is not None and str(found.upper) != "int_oo":
                 raise _limited(given.name, axis, str(found.upper), size, watched)
 
 
-def _inputs_of(program: ExportedProgram) -> list[Any]:
+def placeholders(program: ExportedProgram) -> list[Any]:
+    """The nodes of what the graph takes, in the order of the deliverable's inputs."""
     named = set(program.graph_signature.user_inputs)
     return [node for node in program.graph.nodes if node.op == "placeholder" and node.name in named]
 

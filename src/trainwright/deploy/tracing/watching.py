@@ -17,6 +17,8 @@ from trainwright.config.own_code import is_own
 
 SHAPES = "torch.fx.experimental.symbolic_shapes"
 """The logger that tells of sizes."""
+CHATTY = ("torch._export.non_strict_utils", "torch.export._trace")
+"""Loggers of what is told in an error, or in what was found of axes."""
 FIXED = re.compile(r"set_replacement (\S+) = (\d+) \(")
 LIMITED = re.compile(r"eval (.+?) \[guard added\]")
 OURS = re.compile(r"trainwright/(?!deploy/|api/|config/)")
@@ -66,15 +68,17 @@ class _Listener(logging.Handler):
 @contextmanager
 def watch_sizes() -> Iterator[Watched]:
     """What torch says of sizes inside, kept and not shown."""
-    logger, watched = logging.getLogger(SHAPES), Watched()
-    level, propagates, handlers = logger.level, logger.propagate, logger.handlers
-    logger.handlers, logger.propagate = [_Listener(watched)], False
-    logger.setLevel(logging.INFO)
+    loggers, watched = [logging.getLogger(name) for name in (SHAPES, *CHATTY)], Watched()
+    before = [(each, each.level, each.propagate, each.handlers) for each in loggers]
+    for each in loggers:
+        each.handlers, each.propagate = [_Listener(watched) if each.name == SHAPES else logging.NullHandler()], False
+        each.setLevel(logging.INFO)
     try:
         yield watched
     finally:
-        logger.handlers, logger.propagate = handlers, propagates
-        logger.setLevel(level)
+        for each, level, propagates, handlers in before:
+            each.handlers, each.propagate = handlers, propagates
+            each.setLevel(level)
 
 
 def line_of_stack() -> Line | None:

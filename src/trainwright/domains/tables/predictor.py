@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,6 +36,7 @@ from trainwright.domains.tables.position_metrics import measured_outputs
 from trainwright.domains.tables.prepared import PreparedTable
 from trainwright.domains.tables.probes.measured import measure_probes
 from trainwright.domains.tables.row_names import names_of, with_names
+from trainwright.domains.tables.taken import TableRows as TableRows
 from trainwright.domains.tables.unreadable_files import set_policies
 from trainwright.explain.explanation import Explanation
 from trainwright.explain.study import Asked
@@ -55,33 +56,6 @@ log = logging.getLogger(__name__)
 WINDOW_ROW = "window.row"
 """The block that says of which row each window is."""
 NONE_LEFT = "every row lacks a target or a value whose policy is `drop`, or is left out by `data.where`"
-
-
-@dataclass
-class TableRows:
-    """Rows of a table, encoded once, and where each stands among those that were given."""
-
-    encoded: EncodedTable
-    positions: np.ndarray
-    """Of the rows that can be answered, in the blocks."""
-    places: np.ndarray
-    """The place of each of them among the rows that were given."""
-    given: int
-    """How many rows were given."""
-    name: str
-    """What they are from, for a person."""
-    asked: int | None = None
-    """Rows per forward pass, where somebody says."""
-    source: Source | None = None
-    """What they were read from."""
-    grouped_by: str = ""
-    """The column that intervals are drawn by where nobody says another."""
-    names: pa.Table | None = None
-    """What names each row that was given, where its source does."""
-
-    def take(self, model: Model) -> dict[str, np.ndarray]:
-        """The scores of all of them, by target."""
-        return model.scores_of(table_rows(self.encoded, self.positions), rows_at_once(self.encoded, self.asked))
 
 
 class TablePredictor(Predictor):

@@ -16,6 +16,7 @@ from trainwright.domains.deliverable import ROWS, Deliverable, Given, TextTable
 from trainwright.domains.predictor import Field, Tensors
 from trainwright.domains.tables.model import Model
 from trainwright.domains.tables.placed import place_rows
+from trainwright.domains.tables.taken import TableRows
 from trainwright.domains.tables.traced_conformal import describe_conformal, traced_columns, traced_conformal
 from trainwright.features.traced.table import TracedInputs, TracedOutputs, describe_table, is_part, read_rows
 
@@ -71,6 +72,15 @@ class TracedTable:
         tensors, places, given = self._read(rows)
         return place_rows(self.postprocess(self.forward(tensors)), places, given)
 
+    def read_again(self, rows: TableRows) -> Tensors:
+        """What a host gives of rows that the predictor has read, those of its positions in their order; raises RequestError without any."""
+        encoder, source = self.model.encoder, rows.source
+        if source is None or not len(rows.positions):
+            raise RequestError("there are no rows to predict", where=rows.name, fix="give rows that no policy leaves out")
+        numbers = rows.encoded.rows[rows.positions]
+        encoder.messages_from(source)
+        return read_rows(encoder, self.network.inputs, source.read(numbers, list(encoder.inputs)), numbers)
+
     def _read(self, data: Any) -> tuple[Tensors, np.ndarray, int]:
         """What a host gives of all rows, the place of each among those that were given, and how many these are."""
         encoder = self.model.encoder
@@ -123,7 +133,8 @@ class TableDeliverable(Deliverable):
         return self.traced.network.inputs.example(sizes[ROWS], sizes)
 
     def read(self, rows: Any) -> Tensors:
-        return self.traced.preprocess(rows)
+        """Rows as they come, or those that the predictor has read."""
+        return self.traced.read_again(rows) if isinstance(rows, TableRows) else self.traced.preprocess(rows)
 
     def columns(self, outputs: Tensors) -> pa.Table:
         return self.traced.postprocess(outputs)

@@ -36,7 +36,11 @@ class FileColumn(TracedColumn):
     def describe(self, feature: Any) -> dict[str, Any]:
         transforms = [each.model_dump(mode="json") for each in feature.in_workers]
         about = {name: each for name, each in feature.extras().items() if name in ("rate", "channels")}
-        return {"gives": "the array of the file after these transforms", "transform": transforms, "shape": list(feature.shape), **about}
+        gives = {"gives": "the array of the file after these transforms", "transform": transforms, "reading": feature.reading()}
+        shape: list[int | None] = list(self.shape)
+        if self.axis:
+            shape[self.along] = None
+        return {**gives, "shape": shape, **about}
 
     def example(self, rows: int, steps: int) -> Raw:
         shape = list(self.shape)

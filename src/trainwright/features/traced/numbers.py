@@ -104,7 +104,8 @@ class NumberColumn(TracedColumn):
         return {"": numbers if absent is None else np.where(absent, np.nan, numbers)}
 
     def describe(self, feature: Any) -> dict[str, Any]:
-        return {"gives": "numbers, NaN where missing"}
+        seen = {"low": float(feature.edges[0]), "high": float(feature.edges[-1])} if feature.edges else {}
+        return {"gives": "numbers, NaN where missing", **seen}
 
     def example(self, rows: int, steps: int) -> Raw:
         return {"": torch.zeros(rows, dtype=torch.float64)}
@@ -133,7 +134,7 @@ class VectorColumn(TracedColumn):
         return {"": vectors}
 
     def describe(self, feature: Any) -> dict[str, Any]:
-        return {"gives": f"{self.width} numbers, NaN where missing"}
+        return {"gives": f"{self.width} numbers, NaN where missing", "length": self.width}
 
     def example(self, rows: int, steps: int) -> Raw:
         return {"": torch.zeros(rows, self.width, dtype=torch.float64)}

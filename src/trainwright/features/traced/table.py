@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -97,12 +98,21 @@ def read_rows(encoder: TableEncoder, inputs: TracedInputs, table: Any, rows: np.
     return found
 
 
+def in_json(value: Any) -> Any:
+    """A value of a column in plain JSON; None for what is no number."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str | list) else str(value)
+
+
 def describe_table(encoder: TableEncoder, inputs: TracedInputs, outputs: TracedOutputs) -> dict[str, Any]:
     """How a host reads each column, and what the numbers of each target stand for, in plain JSON."""
     of_inputs = {}
     for name, column in zip(inputs.names, inputs.columns, strict=True):
-        kind = encoder.features[name].kind
-        of_inputs[name] = {"type": kind, **column.describe(encoder.features[name])}  # type: ignore[operator]
+        feature = encoder.features[name]
+        usual = {"policy": feature.policy, "typical": in_json(feature.typical())}
+        of_inputs[name] = {"type": feature.kind, **usual, **column.describe(feature)}  # type: ignore[operator]
     of_targets = {}
     for name, target in zip(outputs.names, outputs.targets, strict=True):
         of_targets[name] = {"type": encoder.features[name].kind, **target.describe(encoder.features[name])}  # type: ignore[operator]
