@@ -39,5 +39,5 @@ def recurrent(
 def _(
     x: Tensor, lengths: Tensor, hidden: Tensor, cell: Tensor, weights: list[Tensor], mode: str, biased: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    torch._check(x.shape[2] == weights[0].shape[1])
+    torch._check(x.shape[2] == weights[0].shape[1])  # type: ignore[no-untyped-call]
     return x.new_empty(x.shape[0], x.shape[1], hidden.shape[0] * hidden.shape[2]), torch.empty_like(hidden), torch.empty_like(cell)

@@ -30,7 +30,7 @@ class PictureColumn(FileColumn):
         more = {"crop_pct": feature.chosen("crop_pct"), "exif": feature.config.exif, "alpha": feature.config.alpha}
         told = super().describe(feature)
         told["transform"] = [each for each in told["transform"] if each["type"] != "fit"]
-        return {**told, "gives": "the picture of the file, 0 to 255", "channels": feature.depth, **fit, **more}
+        return {**told, "gives": "the picture of the file, 0 to 255", "channels": feature.depth, "mean": feature.means, **fit, **more}
 
     def forward(self, raw: Raw) -> dict[str, Tensor]:
         value = raw[""].float()

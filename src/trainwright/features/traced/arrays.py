@@ -40,7 +40,8 @@ class FileColumn(TracedColumn):
         shape: list[int | None] = list(self.shape)
         if self.axis:
             shape[self.along] = None
-        return {**gives, "shape": shape, **about}
+        joined = {"axis": self.along, "center": self.center, "pad": feature.config.pad}
+        return {**gives, "shape": shape, **joined, **about}
 
     def example(self, rows: int, steps: int) -> Raw:
         shape = list(self.shape)

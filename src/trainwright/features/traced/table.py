@@ -108,11 +108,12 @@ def in_json(value: Any) -> Any:
 
 def describe_table(encoder: TableEncoder, inputs: TracedInputs, outputs: TracedOutputs) -> dict[str, Any]:
     """How a host reads each column, and what the numbers of each target stand for, in plain JSON."""
-    of_inputs = {}
+    of_inputs, example = {}, inputs.example(2, inputs.axes())
     for name, column in zip(inputs.names, inputs.columns, strict=True):
         feature = encoder.features[name]
         usual = {"policy": feature.policy, "typical": in_json(feature.typical())}
-        of_inputs[name] = {"type": feature.kind, **usual, **column.describe(feature)}  # type: ignore[operator]
+        axes = {"axes": inputs.axes_of(name, example[name])}
+        of_inputs[name] = {"type": feature.kind, **usual, **axes, **column.describe(feature)}  # type: ignore[operator]
     of_targets = {}
     for name, target in zip(outputs.names, outputs.targets, strict=True):
         of_targets[name] = {"type": encoder.features[name].kind, **target.describe(encoder.features[name])}  # type: ignore[operator]
