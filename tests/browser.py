@@ -86,6 +86,8 @@ class Browser:
             "--disable-component-update",
             f"--user-data-dir={self.profile}",
             "--remote-debugging-pipe",
+            "--use-fake-device-for-media-stream",  # a microphone that beeps, which may be used
+            "--use-fake-ui-for-media-stream",
         ]
         self.process = subprocess.Popen(
             [sys.executable, "-c", LAUNCHER, str(to_browser), str(from_browser), chromium, *flags, "about:blank"],

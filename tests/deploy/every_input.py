@@ -1,0 +1,66 @@
+"""A table with a column of every type, pictures and recordings included, whose answer follows from some of them."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+COLUMNS: dict[str, Any] = {
+    "tags": "set",
+    "bag": "bag",
+    "steps": "sequence",
+    "size": "vector",
+    "heart": "timeseries",
+    "note": "text",
+    "day": "date",
+    "picture": {"type": "image", "size": 16, "encoder": "small_cnn"},
+    "sound": "signal",
+}
+WORDS = ["good", "bad", "slow", "fast", "kind"]
+
+
+def write_table(folder: Path, rows: int) -> pd.DataFrame:
+    """The table; its pictures and recordings are written into the folder."""
+    draws = np.random.default_rng(0)
+    return pd.DataFrame([_row(folder, draws, number) for number in range(rows)])
+
+
+def _row(folder: Path, draws: np.random.Generator, number: int) -> dict[str, Any]:
+    warm, steps = draws.random(), int(draws.integers(1, 5))
+    return {
+        "age": round(draws.normal(40, 9), 1),
+        "job": draws.choice(["clerk", "nurse", "smith & <b>sons</b>"]),
+        "member": draws.choice(["no", "yes"]),
+        "day": str(np.datetime64("2020-01-01") + int(draws.integers(0, 900))),
+        "note": " ".join(draws.choice(WORDS, steps + 1)),
+        "tags": draws.choice(["red", "green", "blue"], draws.integers(1, 3), replace=False).tolist(),
+        "bag": draws.choice(["x", "y", "z"], steps).tolist(),
+        "steps": draws.choice(["in", "out", "up"], steps).tolist(),
+        "size": draws.normal(0, 1, 3).round(2).tolist(),
+        "heart": draws.normal(60, 5, steps + 2).round(1).tolist(),
+        "picture": str(_picture(folder / f"{number}.png", draws, warm)),
+        "sound": str(_sound(folder / f"{number}.wav", 0.05 + 0.4 * draws.random())),
+        "grade": "high" if warm + draws.normal(0, 0.1) > 0.5 else "low",
+        "price": round(100 * warm + draws.normal(0, 3), 2),
+    }
+
+
+def _picture(path: Path, draws: np.random.Generator, warm: float) -> Path:
+    pixels = draws.integers(0, 60, (20, 24, 3))
+    pixels[:10, :, 0] += int(180 * warm)
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+    return path
+
+
+def _sound(path: Path, speed: float) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes((np.sin(np.arange(800) * speed) * 9000).astype("<i2").tobytes())
+    return path
