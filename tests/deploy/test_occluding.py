@@ -37,6 +37,12 @@ def test_a_shorter_sequence_leaves_nothing_of_the_given_one_behind() -> None:
     assert found["note"].tolist() == [["a", "b", "c"], ["x", "", ""]]
 
 
+def test_texts_of_a_column_are_swapped_whole() -> None:
+    given_row = {"job": np.array(["a smith"], object), "job.length": np.array([1])}
+    found = make_usual(given_row, {"job": np.array(["clerk"], object), "job.length": np.array([1])}, ["job"])
+    assert found["job"].tolist() == ["a smith", "clerk"]
+
+
 def test_a_column_with_a_dot_in_its_name_is_not_a_part_of_another() -> None:
     raw = row(**{"size": 1, "size.length": 2, "size.width": 3})
     assert of_column(raw, "size") == ["size", "size.length"]

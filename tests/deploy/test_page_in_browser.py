@@ -12,10 +12,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from browser import FAINT, UNREACHABLE, Browser, find_chromium
 from every_input import COLUMNS, write_table
 
 import trainwright as tw
+from browser import FAINT, UNREACHABLE, Browser, find_chromium
 
 chromium = find_chromium()
 pytestmark = pytest.mark.skipif(chromium is None, reason="no Chromium on this machine (set CHROMIUM to its path)")

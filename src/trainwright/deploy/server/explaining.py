@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -61,14 +62,14 @@ def find_target(outputs: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
 async def explain_row(service: Any, asked: Any, target: dict[str, Any]) -> dict[str, Any]:
     """`{target, class, value, probability, columns, maps, notes}` of one row; shares are f(row) - f(row with the column as typical)."""
     explained, whole = await _answer_of(service, asked, target)
-    found = {"target": explained.target, "class": explained.name, "value": whole, "probability": explained.name is not None}
+    found = {"target": explained.target, "class": explained.name, "value": _finite(whole), "probability": explained.name is not None}
     columns, notes = await _share_columns(service, asked, explained, whole)
     maps = {}
     for each in service.schema["inputs"]:
         made = hidden_places(each, asked.raw)
         if made is not None:
             shares = whole - await _ask(service, asked, made.raw, explained)
-            maps[each["name"]] = {"shape": list(made.shape), "values": shares.reshape(made.shape).tolist(), **made.seen}
+            maps[each["name"]] = {"shape": list(made.shape), "values": _finite(shares.reshape(made.shape).tolist()), **made.seen}
     return found | {"columns": columns, "maps": maps, "notes": notes}
 
 
@@ -85,7 +86,7 @@ async def _share_columns(service: Any, asked: Any, explained: Explained, whole: 
     typical = service.raw_of([{name: each.get("typical") for name, each in compared.items()}], list(compared)).raw
     shares = whole - await _ask(service, asked, make_usual(asked.raw, typical, list(compared)), explained)
     made = zip(compared.items(), shares[1:].tolist(), strict=True)
-    return [{"name": name, "typical": each.get("typical"), "share": share} for (name, each), share in made], notes
+    return [{"name": name, "typical": each.get("typical"), "share": _finite(share)} for (name, each), share in made], notes
 
 
 def choose_number(target: dict[str, Any], outputs: Raw) -> Explained:
@@ -176,3 +177,10 @@ async def _ask(service: Any, asked: Any, raw: Raw, explained: Explained) -> np.n
         outputs = await service.answer(replace(asked, raw=some, count=rows, places=np.arange(rows)))
         found.append(explained.of(outputs))
     return np.concatenate(found)
+
+
+def _finite(value: Any) -> Any:
+    """A number, or lists of them, as JSON has them: None for what is not finite."""
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return value if math.isfinite(value) else None

@@ -27,24 +27,22 @@ def repeat_row(raw: Raw, count: int) -> Raw:
 
 def make_usual(raw: Raw, typical: Raw, columns: Sequence[str]) -> Raw:
     """A row (1, …) as len(columns) + 1 rows: as it is, and with each column in turn as in the typical row."""
-    made = {name: _wide(each, typical.get(name)) for name, each in repeat_row(raw, len(columns) + 1).items()}
+    made = {name: _fitted(each, _widest(each, typical.get(name))) for name, each in repeat_row(raw, len(columns) + 1).items()}
     for place, column in enumerate(columns, start=1):
         for name in of_column(raw, column):
-            made[name][place] = _fitted(typical[name][0], made[name].shape[1:])
+            made[name][place : place + 1] = _fitted(typical[name], made[name].shape[1:])
     return made
 
 
-def _wide(array: np.ndarray, other: np.ndarray | None) -> np.ndarray:
-    """An array whose dimensions after the rows are as large as those of another, with zeros (of texts nothing) at the end."""
-    if other is None or array.shape[1:] == other.shape[1:]:
-        return array
-    shape = tuple(max(one, two) for one, two in zip(array.shape[1:], other.shape[1:], strict=True))
-    return np.stack([_fitted(row, shape) for row in array])
+def _widest(array: np.ndarray, other: np.ndarray | None) -> tuple[int, ...]:
+    """The size of each dimension after the rows that holds both arrays."""
+    return array.shape[1:] if other is None else tuple(map(max, array.shape[1:], other.shape[1:]))
 
 
-def _fitted(row: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    made = np.full(shape, "" if row.dtype == object else 0, row.dtype)
-    made[tuple(slice(0, each) for each in row.shape)] = row
+def _fitted(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """An array (b, …) as (b, *shape), with zeros, of texts nothing, at the end of each dimension."""
+    made = np.full((len(array), *shape), "" if array.dtype == object else 0, array.dtype)
+    made[tuple(slice(0, each) for each in array.shape)] = array
     return made
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import trainwright.report
 
+PAGE = "/page/"
 HERE, LOOK = Path(__file__).parent, Path(trainwright.report.__file__).parent
 FILES: dict[str, tuple[Path, str]] = {
     "style.css": (LOOK / "style.css", "text/css"),
@@ -18,7 +19,7 @@ FILES: dict[str, tuple[Path, str]] = {
         for name in ("start", "asking", "inputs", "answer", "explained", "markup", "record")
     },
 }
-"""What is served below `page/`: the look of a report, and what the page adds to it."""
+"""What is served below PAGE: the look of a report, and what the page adds to it."""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; media-src blob:; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
@@ -38,7 +39,7 @@ def page_file(path: str) -> tuple[bytes, str] | None:
     """
     if path == "/":
         return _content(HERE / "index.html"), "text/html; charset=utf-8"
-    found = FILES.get(path.removeprefix("/page/")) if path.startswith("/page/") else None
+    found = FILES.get(path.removeprefix(PAGE)) if path.startswith(PAGE) else None
     return None if found is None else (_content(found[0]), f"{found[1]}; charset=utf-8")
 
 

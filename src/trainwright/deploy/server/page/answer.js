@@ -1,6 +1,6 @@
 // The answer: what is predicted of each target, how probable each class is, and what was left aside.
 
-import { percent, styled, tag, words } from "./markup.js";
+import { listed, percent, styled, tag, words } from "./markup.js";
 
 const SHOWN = 6;
 
@@ -53,15 +53,18 @@ function classTable(found) {
 
 const TOLD = {
   missing: "nothing was given, and what training does then was done",
-  unknown: "the value was not seen in training, and counts as unknown",
-  invalid: "the value is none of its type, and counts as missing",
+  unknown: "not seen in training, and counts as unknown",
+  invalid: "none of its type, and counts as missing",
 };
 
-/** What was done with values that are not as in training. */
+/** What was done with values that are not as in training, by what was done. */
 function showNotes(notes) {
-  const found = notes || {};
-  const lines = Object.entries(found.columns || {}).flatMap(([name, counts]) => Object.keys(counts).map((what) => `${name}: ${TOLD[what] || what}`));
-  if ((found.ignored || []).length) lines.push(`not an input, and left aside: ${found.ignored.join(", ")}`);
+  const found = notes || {}, byKind = {};
+  for (const [name, counts] of Object.entries(found.columns || {})) {
+    for (const what of Object.keys(counts)) (byKind[what] = byKind[what] || []).push(name);
+  }
+  const lines = Object.entries(byKind).map(([what, names]) => `${listed(names)}: ${TOLD[what] || what}`);
+  if ((found.ignored || []).length) lines.push(`not an input, and left aside: ${listed(found.ignored)}`);
   if ((found.unanswered || []).length) lines.push("the model was trained to leave out rows that lack such a value");
   return lines.length ? tag("ul", { class: "notes" }, lines.map((each) => tag("li", {}, each))) : null;
 }

@@ -1,14 +1,14 @@
 // What moved the answer: each column against its typical value, and the places of pictures and recordings.
 
-import { drawn, number, points, styled, tag, words } from "./markup.js";
+import { drawn, listed, number, points, styled, tag, words } from "./markup.js";
 
 const SHOWN = 8;
 
 export function showExplanation(found, values) {
   const about = found.class === null || found.class === undefined ? found.target : `${found.target}: ${found.class}`;
   const columns = found.columns.map((each) => ({ ...each, value: values[each.name] }));
-  const moving = columns.filter((each) => each.share !== 0).sort((one, other) => Math.abs(other.share) - Math.abs(one.share));
-  const still = columns.filter((each) => each.share === 0).map((each) => each.name);
+  const moving = columns.filter((each) => each.share).sort((one, other) => Math.abs(other.share) - Math.abs(one.share));
+  const still = columns.filter((each) => !each.share).map((each) => each.name);
   const parts = [tag("h3", {}, "What moved it")];
   if (moving.length) parts.push(tag("p", { class: "soft" }, sentence(found, about)), columnTable(moving.slice(0, SHOWN), found, moving));
   if (moving.length > SHOWN) {
@@ -19,8 +19,6 @@ export function showExplanation(found, values) {
   for (const each of found.notes || []) parts.push(tag("p", { class: "soft" }, each));
   return tag("div", { "data-explained": found.target }, parts);
 }
-
-const listed = (names) => names.slice(0, 12).join(", ") + (names.length > 12 ? ` and ${names.length - 12} more` : "");
 
 function sentence(found, about) {
   const what = found.probability ? `the probability of ${found.class}` : about;

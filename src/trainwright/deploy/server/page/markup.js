@@ -48,3 +48,6 @@ export function words(value, most = 40) {
   const text = typeof value === "number" ? number(value) : typeof value === "string" ? value : JSON.stringify(value);
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
+
+/** Names in a sentence, the first dozen of many. */
+export const listed = (names) => names.slice(0, 12).join(", ") + (names.length > 12 ? ` and ${names.length - 12} more` : "");

@@ -92,7 +92,7 @@ async function explain(schema, values, number) {
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       if (number === asked) at("moved").append(tag("p", { class: "soft" }, `No explanation: ${error.message}`));
-      return;
+      break;
     }
   }
   at("moved").dataset.asked = String(number);
