@@ -14,9 +14,9 @@ from tests.commands import trainwright_command
 
 from trainwright.config.errors import ConfigError
 from trainwright.domains.images.masks.answers import name_files, unfit
+from trainwright.domains.images.resizing import plan_fit
 from trainwright.domains.images.synth.options import ShapesOptions
 from trainwright.domains.images.synth.shapes import PALETTE, write_shapes
-from trainwright.domains.images.transforms.fit import plan_fit
 from trainwright.domains.images.views import NAMES, make_views
 from trainwright.features.spec import InputGroup
 from trainwright.systems.views import as_members, join_at_positions

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from domains.images.golden_pictures import FOLDER, differs, golden, picture, wide_picture
+from trainwright.domains.images.resizing import FILTERS, shorter
 from trainwright.domains.images.transforms import PARTS, functions, pillow, tensors
 from trainwright.domains.images.transforms.color_options import ColorJitterOptions
-from trainwright.domains.images.transforms.fit import Fit, shorter
+from trainwright.domains.images.transforms.fit import Fit
 from trainwright.domains.images.transforms.options import FitOptions, ResizeOptions
-from trainwright.domains.images.transforms.pillow.geometry import FILTERS
 
 RESIZED, GEOMETRY, COLORS, TIMM = (golden(room) for room in ("resize", "geometry", "color", "timm"))
 

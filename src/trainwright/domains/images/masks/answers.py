@@ -10,7 +10,7 @@ import numpy as np
 
 from trainwright.domains.images.masks.files import USUAL, spread_colours, write_mask
 from trainwright.domains.images.reading.reference import split_reference
-from trainwright.domains.images.transforms.fit import Plan
+from trainwright.domains.images.resizing import Plan
 
 MOST = 256
 """Classes that a PNG with a palette can have."""

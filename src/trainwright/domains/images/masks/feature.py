@@ -19,7 +19,7 @@ from trainwright.domains.images.masks.answers import MOST, name_files, unfit, wr
 from trainwright.domains.images.masks.files import MaskReader, read_palette, reader_of, show_values, spread_colours
 from trainwright.domains.images.masks.options import MaskOptions
 from trainwright.domains.images.reading.row_files import full_path
-from trainwright.domains.images.transforms.fit import plan_fit
+from trainwright.domains.images.resizing import plan_fit
 from trainwright.features.array_facts import common_shape
 from trainwright.features.base import Feature
 from trainwright.features.file import FileFeature

@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from torch import Tensor
 
 from trainwright.config.errors import DataError
+from trainwright.domains.images.resizing import Plan, offset, plan_fit, shorter
 from trainwright.domains.images.transforms import functions
 from trainwright.domains.images.transforms.base import Drawn, PictureTransform, Size, ignored
 from trainwright.domains.images.transforms.masks import pad_mask, resize_mask
 from trainwright.domains.images.transforms.options import FitOptions, PadOptions, ResizeOptions, StoreOptions, sides
 from trainwright.domains.images.transforms.tensors.pieces import center_crop
-
-
-class Plan(NamedTuple):
-    """How a picture is fitted: made of a size, then cut or filled up around its middle."""
-
-    resized: Size
-    final: Size
-
-
-def plan_fit(size: Size, wanted: Size, resize: str = "crop", crop_pct: float = 1.0) -> Plan:
-    """How a picture of a size (height, width) gets another one, as timm evaluates: by `crop`, `stretch` (squash) or `pad` (border)."""
-    target = math.floor(wanted[0] / crop_pct), math.floor(wanted[1] / crop_pct)
-    if resize == "stretch":
-        return Plan(target, wanted)
-    if resize == "crop" and wanted[0] == wanted[1]:
-        return Plan(shorter(size, target[0]), wanted)
-    ratios = size[0] / target[0], size[1] / target[1]
-    ratio = min(ratios) if resize == "crop" else max(ratios)
-    return Plan((max(round(size[0] / ratio), 1), max(round(size[1] / ratio), 1)), wanted)
-
-
-def shorter(size: Size, side: int, limit: int | None = None) -> Size:
-    """A size with this short side, its long one cut off to whole pixels and at most `limit`, as torchvision computes it."""
-    short, long = min(size), max(size)
-    found = side, max(int(side * long / short), 1)
-    if limit is not None and found[1] > limit:
-        found = max(int(limit * found[0] / found[1]), 1), limit
-    return found if size[0] <= size[1] else (found[1], found[0])
 
 
 class Fit(PictureTransform):
@@ -79,11 +50,6 @@ class Fit(PictureTransform):
     def _plan(self, picture: Tensor) -> Plan:
         size = picture.shape[-2], picture.shape[-1]
         return Plan(size, size) if size == self.size else plan_fit(size, self.size, self.options.resize, self.crop_pct)
-
-
-def offset(there: int, wanted: int) -> int:
-    """Where the middle of a line begins; below 0 where it is filled up."""
-    return round((there - wanted) / 2) if there >= wanted else -((wanted - there) // 2)
 
 
 class Resize(PictureTransform):

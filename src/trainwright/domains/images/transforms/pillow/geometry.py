@@ -8,42 +8,25 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from trainwright.domains.images.resizing import FILTERS, resize_and_crop_image, resize_image
 from trainwright.domains.images.transforms.matrices import Matrix, Points, from_corner, inverse_affine, perspective_of
 from trainwright.domains.images.transforms.pillow.pictures import Fill, changed, color_of, planes_of, to_pillow
-
-FILTERS = {
-    "nearest": Image.Resampling.NEAREST,
-    "nearest-exact": Image.Resampling.NEAREST,  # Pillow's nearest pixel is what torch calls exact
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-    "box": Image.Resampling.BOX,
-    "hamming": Image.Resampling.HAMMING,
-}
 
 
 def resize(picture: Tensor, size: tuple[int, int], interpolation: str = "bilinear", antialias: bool = True) -> Tensor:
     """`(c, h, w)` → `(c, *size)`, always antialiased: Pillow has no other way."""
     if tuple(picture.shape[-2:]) == tuple(size):
         return picture
-    return each_kind(picture, lambda image, _: image.resize((size[1], size[0]), FILTERS[interpolation]), None)
+    return each_kind(picture, lambda image, _: resize_image(image, size, interpolation), None)
 
 
 def resize_and_crop(
     picture: Tensor, resized: tuple[int, int], box: tuple[int, int, int, int], interpolation: str = "bilinear", antialias: bool = True
 ) -> Tensor:
-    """The piece `box` (top, left, height, width), which lies inside, of the picture at another size.
-
-    Pillow resizes rows and then columns: the latter are cut off between the two, and what is left is the same to the bit.
-    """
-    top, left, height, width = box
+    """The piece `box` (top, left, height, width), which lies inside, of the picture at another size."""
     if len(picture) not in (1, 3):
         return torch.cat([resize_and_crop(plane[None], resized, box, interpolation) for plane in picture])
-    found, rows = to_pillow(picture), resized[0]
-    if width < resized[1]:
-        found = found.resize((resized[1], found.height), FILTERS[interpolation]).crop((left, 0, left + width, found.height))
-    found = found.resize((width, rows), FILTERS[interpolation])
-    return planes_of(found.crop((0, top, width, top + height)) if height < rows else found)
+    return planes_of(resize_and_crop_image(to_pillow(picture), resized, box, interpolation))
 
 
 def resized_crop(
