@@ -12,9 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from every_input import COLUMNS, write_table
 
-import trainwright as tw
 from browser import FAINT, UNREACHABLE, Browser, find_chromium
 
 chromium = find_chromium()
@@ -25,22 +23,8 @@ REFUSED = "document.querySelector('#told [role=alert]')?.innerText"
 
 
 @pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    return write_table(tmp_path_factory.mktemp("rows"), 40)
-
-
-@pytest.fixture(scope="module")
-def run(table: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    quick = {"baselines": [], "importance": False, "report": False}
-    place = tmp_path_factory.mktemp("run") / "every-input"
-    return tw.train(table, target=["grade", "price"], columns=COLUMNS, run_dir=place, trainer={"max_epochs": 1}, evaluation=quick)
-
-
-@pytest.fixture(scope="module")
-def address(run: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    model = tmp_path_factory.mktemp("exported") / "model.onnx"
-    tw.export(run.path, "onnx", model)
-    words = [sys.executable, "-m", "trainwright", "serve", str(model), "--port", "0"]
+def address(every_model: Path) -> Iterator[str]:
+    words = [sys.executable, "-m", "trainwright", "serve", str(every_model), "--port", "0"]
     server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     yield server.stdout.readline().split()[2] + "/"
@@ -112,9 +96,9 @@ def shown(browser: Browser) -> dict[str, Any]:
 
 
 def test_every_type_of_input_is_filled_in_and_the_answer_is_that_of_predict(
-    browser: Browser, address: str, run: Any, table: pd.DataFrame
+    browser: Browser, address: str, every_run: Any, every_row: pd.DataFrame
 ) -> None:
-    row = table.iloc[3].to_dict()
+    row = every_row.iloc[3].to_dict()
     open_page(browser, address)
     types = browser.evaluate("[...document.querySelectorAll('.field')].map(each => each.dataset.type)")
     assert set(types) == {
@@ -123,7 +107,7 @@ def test_every_type_of_input_is_filled_in_and_the_answer_is_that_of_predict(
     browser.evaluate("document.getElementById('empty').click()")
     fill(browser, row)
     ask(browser)
-    expected = run.predict(table.iloc[[3]].drop(columns=["grade", "price"])).iloc[0].to_dict()
+    expected = every_run.predict(every_row.iloc[[3]].drop(columns=["grade", "price"])).iloc[0].to_dict()
     answer = shown(browser)
     assert set(answer) == set(expected)
     assert answer["grade_prediction"] == expected["grade_prediction"]
@@ -133,16 +117,18 @@ def test_every_type_of_input_is_filled_in_and_the_answer_is_that_of_predict(
     assert browser._complaints() == []
 
 
-def test_what_moved_the_answer_is_what_occlusion_of_the_run_finds(browser: Browser, address: str, run: Any, table: pd.DataFrame) -> None:
+def test_what_moved_the_answer_is_what_occlusion_of_the_run_finds(
+    browser: Browser, address: str, every_run: Any, every_row: pd.DataFrame
+) -> None:
     open_page(browser, address)
     browser.evaluate("document.getElementById('empty').click()")
-    fill(browser, table.iloc[3].to_dict())
+    fill(browser, every_row.iloc[3].to_dict())
     ask(browser)
     found = browser.evaluate(
         "[...document.querySelectorAll('[data-explained=grade] tr')].map(each =>"
         " [each.dataset.column, Number(each.querySelector('[data-share]').dataset.share)])"
     )
-    own = run.explain(table.iloc[[3]], "occlusion", target="grade", baseline="typical")
+    own = every_run.explain(every_row.iloc[[3]], "occlusion", target="grade", baseline="typical")
     shares = dict(zip(own.columns, own.rows.attributions[0].tolist(), strict=True))
     assert found
     for name, share in found:

@@ -1,0 +1,123 @@
+"""Pictures, recordings and arrays that come with a request: read as the run reads them, and nothing else is opened."""
+
+from __future__ import annotations
+
+import base64
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from trainwright.deploy.host.description import Column
+from trainwright.deploy.host.faults import Told
+from trainwright.deploy.host.model import HostedModel, open_model
+
+from trainwright.deploy.host.pictures import PictureReader
+from trainwright.deploy.host.recordings import ArrayReader, RecordingReader
+from trainwright.domains.place import find_place
+from trainwright.domains.tables.predictor import open_table
+
+FIT = {"type": "fit", "size": [8, 8], "resize": "crop", "crop_pct": 1.0, "interpolation": "bilinear", "fill": 0.0}
+PICTURE = Column("picture", "image", {"shape": [3, 8, 8], "transform": [FIT], "mean": [10.4, 20.6, 30.0]})
+SOUND = Column("sound", "signal", {"shape": [1, 40], "axes": [1, "sound.length"]})
+ARRAY = Column("array", "file", {"shape": [2, 3], "axes": [2, 3]})
+
+
+@pytest.fixture(scope="module")
+def hosted(every_model: Path) -> HostedModel:
+    return open_model(every_model)
+
+
+def sent(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as it goes over the wire: the content of files in place of their paths."""
+    content = {name: {"base64": base64.b64encode(Path(row[name]).read_bytes()).decode()} for name in ("picture", "sound")}
+    return {name: row[name] for name in row if name not in ("grade", "price")} | content
+
+
+def test_rows_with_files_are_to_the_bit_what_the_run_makes_of_them(hosted: HostedModel, every_run: Any, every_row: pd.DataFrame) -> None:
+    rows = every_row.head(5)
+    columns = pd.DataFrame([sent(each) for each in rows.to_dict("records")]).to_dict("list")
+    asked = hosted.reader.read_json(columns, len(rows))
+    assert asked.faults == []
+    expected = open_table(find_place(every_run.path)).deliverable().read(rows)
+    for name in ("picture", "sound", "sound.length"):
+        assert np.array_equal(asked.raw[name], expected[name].numpy()), name
+
+
+def png(*size: int) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(np.zeros((*size, 3), np.uint8)).save(content, "png")
+    return content.getvalue()
+
+
+def npy(array: Any) -> bytes:
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=True)
+    return content.getvalue()
+
+
+def refusal(reader: Any, value: Any) -> str:
+    told = Told()
+    parts = reader.quick([value], told)
+    assert len(parts[""]) == 1
+    assert len(told.faults) == 1 and told.faults[0].row == 0
+    return f"{told.faults[0].what}: {told.faults[0].why} → {told.faults[0].fix}"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        (PICTURE, "/etc/passwd", "opens no paths"),
+        (PICTURE, "https://example.org/cat.png", "no addresses"),
+        (PICTURE, {"base64": "not base64!"}, "base64 is damaged"),
+        (PICTURE, {"path": "/etc/passwd"}, "no content of a file"),
+        (PICTURE, 7, "no content of a file"),
+        (PICTURE, {"bytes": b""}, "empty"),
+        (PICTURE, {"bytes": b"<svg xmlns='http://www.w3.org/2000/svg'/>"}, "send the file"),
+        (PICTURE, {"bytes": png(40, 30)[:60]}, "send the file"),
+        (PICTURE, {"bytes": png(2000, 2000)}, "more than"),
+        (SOUND, {"bytes": b"#EXTM3U\nfile:///etc/passwd"}, "it is none of"),
+        (SOUND, {"bytes": b"record 1 100 10\n/etc/passwd 16"}, "send the file"),
+        (SOUND, {"bytes": b"\x89HDF\r\n\x1a\n"}, "it is none of"),
+        (SOUND, {"bytes": b"RIFF\x00\x00"}, "send the file"),
+        (ARRAY, {"bytes": npy(np.array([{}], object))}, "no .npy file"),
+        (ARRAY, {"bytes": pickle.dumps([1])}, "no .npy file"),
+        (ARRAY, {"bytes": npy(np.zeros((2, 4)))}, "it is 2×4, and training had 2×3"),
+        (ARRAY, {"bytes": npy(np.array(["a"]))}, "no array of numbers"),
+    ],
+    ids=lambda each: "",
+)
+def test_what_is_no_such_file_is_refused_in_words_with_its_row(column: Column, value: Any, said: str) -> None:
+    reader = {"image": PictureReader, "signal": RecordingReader, "file": ArrayReader}[column.kind](column)
+    reader.limit(1_000_000)
+    assert said in refusal(reader, value)
+
+
+def test_a_missing_picture_has_the_mean_colour_and_is_said_to_be_missing() -> None:
+    told = Told()
+    parts = PictureReader(PICTURE).quick([None, {"bytes": png(8, 8)}], told)
+    assert parts is not None
+    assert parts["missing"].tolist() == [1.0, 0.0]
+    assert parts[""][0, :, 0, 0].tolist() == [10, 21, 30]
+    assert told.counts == {"picture": {"missing": 1}}
+
+
+def test_arrays_of_other_lengths_are_joined_with_zeros_at_the_end() -> None:
+    reader = ArrayReader(Column("array", "file", {"shape": [4, 2], "axis": 0, "axes": ["array.length", 2]}))
+    parts = reader.quick([{"bytes": npy(np.ones((1, 2)))}, None, {"bytes": npy(np.ones((3, 2)))}], Told())
+    assert parts is not None
+    assert parts["length"].tolist() == [1, 0, 3]
+    assert parts[""].sum(axis=(1, 2)).tolist() == [2, 0, 6] and parts[""].shape == (3, 3, 2)
+
+
+def test_a_path_is_opened_where_somebody_said_in_which_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png(8, 8))
+    reader = PictureReader(PICTURE)
+    reader.folder = tmp_path
+    told = Told()
+    reader.quick(["a.png", "b.png"], told)
+    assert [each.row for each in told.faults] == [1] and "b.png" in told.faults[0].why
