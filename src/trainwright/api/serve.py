@@ -34,11 +34,14 @@ def serve_model(path: str | os.PathLike[str], options: ServeOptions, told: Calla
     """The same under options that were read; `told` is called with the address once it answers."""
     require_extra()
     from trainwright.deploy.server.app import Application
+    from trainwright.deploy.server.gradio_page import add_gradio, require_gradio
     from trainwright.deploy.server.run import bind, is_loopback, read_token
     from trainwright.deploy.server.run import serve as answer
     from trainwright.deploy.server.service import Service
 
     token = read_token(options)
+    if options.gradio:
+        require_gradio(token)
     listening = bind(options)
     with listening, tempfile.TemporaryDirectory(prefix="trainwright-serve-") as folder:
         backend = open_backend(Path(path), options, Path(folder))
@@ -48,7 +51,10 @@ def serve_model(path: str | os.PathLike[str], options: ServeOptions, told: Calla
         if not is_loopback(options.host) and not token:
             log.warning("everyone who reaches %s may ask this model; --token-file FILE lets those alone who know its text", options.host)
         told(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-        answer(Application(service, token), listening, options)
+        application = Application(service, token)
+        if options.gradio:
+            application.framework = add_gradio(application.framework)
+        answer(application, listening, options)
         service.close()
 
 
@@ -71,4 +77,6 @@ def open_backend(path: Path, options: ServeOptions, folder: Path) -> Backend:
     if path.is_dir():
         fix = f"trainwright export {path} --to onnx -o model.onnx, then trainwright serve model.onnx"
         raise RequestError("a run is served from the file that it is exported to", where=str(path), fix=fix)
-    return HostedBackend(open_model(path, options.threads))
+    model = open_model(path, options.threads)
+    model.reader.limit_pixels(options.max_pixels)
+    return HostedBackend(model)

@@ -32,6 +32,17 @@ class ColumnReader(ABC):
     def __init__(self, column: Column) -> None:
         self.column, self.name = column, column.name
 
+    accept = ""
+    """Endings of files that it takes; empty where its values are no files."""
+
+    @property
+    def axes(self) -> list[Any]:
+        """What each dimension of a file's array is: `height`, `width`, `time`, or its size."""
+        return []
+
+    def limit(self, pixels: int) -> None:  # noqa: B027 - most columns have no pictures
+        """Refuse pictures of more pixels."""
+
     @abstractmethod
     def read(self, values: pa.Array, rows: np.ndarray, told: Told, written: Sequence[Any] | None = None) -> Parts:
         """The arrays of the values; `rows` are their numbers, for messages, and `written` what they were in JSON."""

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from trainwright.config.errors import RequestError, did_you_mean
+from trainwright.config.part import load_named
 from trainwright.data.python_values import column_of
 from trainwright.data.sniffing import Dialect, TextForm
 from trainwright.data.source import TableSource
@@ -26,7 +27,8 @@ Raw = dict[str, np.ndarray]
 
 PLAIN = TextForm(Dialect("utf-8", ",", '"', "", ".", True, False), 0, ())
 """How rows in text are written where training had no table in text."""
-READERS: dict[str, type[ColumnReader]] = {
+_HERE = "trainwright.deploy.host"
+READERS: dict[str, type[ColumnReader] | str] = {
     "number": NumberReader,
     "binary": WordReader,
     "category": WordReader,
@@ -37,6 +39,10 @@ READERS: dict[str, type[ColumnReader]] = {
     "text": TextReader,
     "timeseries": SeriesReader,
     "vector": VectorReader,
+    "file": f"{_HERE}.recordings:ArrayReader",
+    "signal": f"{_HERE}.recordings:RecordingReader",
+    "audio": f"{_HERE}.recordings:RecordingReader",
+    "image": f"{_HERE}.pictures:PictureReader",
 }
 
 
@@ -70,7 +76,9 @@ class RowReader:
         if column.kind not in READERS:
             fix = "serve the run itself, which reads them as in training"
             raise RequestError(f"columns of type '{column.kind}' are not read here", where=f"column '{name}'", fix=fix)
-        return READERS[column.kind](column)
+        found = READERS[column.kind]
+        made: ColumnReader = (load_named(found) if isinstance(found, str) else found)(column)
+        return made
 
     def _as_trained(self, form: TextForm | None) -> AsTrained | None:
         """What gives values the form that they have in training; `form` of rows that come as text."""
@@ -79,6 +87,11 @@ class RowReader:
         nothing = TableSource(pa.table({"": pa.nulls(1)}), "rows")
         nothing.written = form
         return AsTrained(nothing, self.description.reading, self.description.columns)
+
+    def limit_pixels(self, pixels: int) -> None:
+        """Refuse pictures of more pixels, before they are decoded."""
+        for each in self.readers.values():
+            each.limit(pixels)
 
     def read(self, table: pa.Table, as_text: bool = False) -> Asked:
         """The rows of a table, `as_text` where every value is text as in a CSV file; raises DataError where columns are missing.

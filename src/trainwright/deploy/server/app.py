@@ -15,15 +15,17 @@ from trainwright._version import __version__
 from trainwright.config.errors import TrainwrightError
 from trainwright.deploy.server.answering import chosen_kind, write_answer
 from trainwright.deploy.server.bodies import FORM, Body, read_body
+from trainwright.deploy.server.explaining import explain
 from trainwright.deploy.server.forms import read_form
 from trainwright.deploy.server.openapi import describe_api
+from trainwright.deploy.server.page import HEADERS, PAGE, page_file
 from trainwright.deploy.server.refusals import Refused, body_of, status_of
 from trainwright.deploy.server.requests import ClientGone, Receive, Request, Send, refuse_stranger, respond, respond_json
 from trainwright.deploy.server.service import Service
 
 log = logging.getLogger(__name__)
 
-OPEN = ("/", "/health", "/ready", "/page.js", "/page.css")
+OPEN = ("/", "/health", "/ready")
 """Addresses that ask for no token: whether it is well, and the page, which asks the person for it."""
 Scope = Mapping[str, Any]
 
@@ -60,13 +62,15 @@ class Application:
         self.service.counted.answered(known_path(request.path), status, time.monotonic() - request.began)
 
     async def _answer(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
-        if request.path not in OPEN:
+        if request.path not in OPEN and not request.path.startswith(PAGE):
             refuse_stranger(request, self.token)
         if request.path == "/predict":
             if request.method != "POST":
                 what = f"{request.method} is not answered at /predict"
                 raise Refused(405, what, fix="use POST", headers={"Allow": "POST"})
             await self._predict(request, send)
+        elif request.path == "/explain" and request.method == "POST":
+            await self._explain(request, send)
         else:
             await self.framework(scope, receive, send)  # type: ignore[arg-type]
 
@@ -86,6 +90,13 @@ class Application:
             answer = await service.predict(body, len(content), deadline)
             kind = chosen_kind(request.headers.get("accept", ""), request.kind)
             await respond(send, 200, write_answer(answer, kind, service.backend.digest), kind)
+
+    async def _explain(self, request: Request, send: Send) -> None:
+        service, options = self.service, self.service.options
+        with service.admitted():
+            content = await request.body(int(options.max_bytes), request.began + options.seconds)
+            asked = await service.read(await read_request(request, content, service), len(content))
+            await respond_json(send, 200, await explain(service, asked, request.query("output")))
 
 
 async def read_request(request: Request, content: bytes, service: Service) -> Body:
@@ -111,8 +122,6 @@ PATHS = (
     "/schema",
     "/model",
     "/openapi.json",
-    "/page.js",
-    "/page.css",
 )
 Answers = Callable[[PageRequest], Awaitable[Response]]
 
@@ -140,7 +149,11 @@ def make_framework(service: Service) -> FastAPI:
     async def api(_: PageRequest) -> Response:
         return JSONResponse(described)
 
-    async def unknown(request: PageRequest, _: Exception) -> Response:
+    async def page(request: PageRequest) -> Response:
+        found = page_file(request.url.path)
+        return await unknown(request, None) if found is None else Response(found[0], media_type=found[1], headers=HEADERS)
+
+    async def unknown(request: PageRequest, _: Exception | None) -> Response:
         fix = "POST /predict, GET /schema, /model, /health, /ready, /metrics, /openapi.json"
         return JSONResponse({"error": {"what": f"nothing is served at {request.url.path}", "fix": fix}}, 404)
 
@@ -150,7 +163,8 @@ def make_framework(service: Service) -> FastAPI:
         return JSONResponse({"error": {"what": what, "fix": f"use {allowed.get('Allow', 'GET')}"}}, 405, headers=allowed)
 
     for path, answers in {
-        "/health": health, "/ready": ready, "/metrics": metrics, "/schema": schema, "/model": model, "/openapi.json": api,
+        "/health": health, "/ready": ready, "/metrics": metrics, "/schema": schema, "/model": model, "/openapi.json": api, "/": page,
+        PAGE + "{name}": page,
     }.items():  # fmt: skip
         app.add_route(path, answers, methods=["GET"])
     app.add_exception_handler(404, unknown)

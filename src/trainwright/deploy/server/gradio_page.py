@@ -19,8 +19,11 @@ FIX = (
 )
 
 
-def require_gradio() -> None:
-    """Raises RequestError where gradio is not installed."""
+def require_gradio(token: str = "") -> None:
+    """Raises RequestError where gradio is not installed, or a token is asked for, which its page does not send."""
+    if token:
+        fix = "leave one of them out: the page at / asks for the token"
+        raise RequestError("a page of Gradio sends no token", where="--gradio and --token-file", fix=fix)
     if find_spec("gradio") is None:
         raise RequestError("gradio is not installed", where="--gradio", why="it is about 100 MB, and no part of an extra", fix=FIX)
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from trainwright._version import __version__
 from trainwright.deploy.host.answers import column_names
-from trainwright.deploy.host.description import Column
 from trainwright.deploy.host.model import HostedModel
+from trainwright.deploy.host.readers import ColumnReader
 from trainwright.deploy.host.rows import Asked, Raw
 from trainwright.deploy.server.bodies import Body
 
@@ -33,7 +33,7 @@ class HostedBackend:
             {"name": name, "type": str(each.get("type", "")), "classes": each.get("classes"), "columns": column_names(name, each)}
             for name, each in description.targets.items()
         ]
-        return {"explains": True, "inputs": [describe_column(each) for each in description.columns.values()], "outputs": outputs}
+        return {"explains": True, "inputs": [describe_column(each) for each in self.model.reader.readers.values()], "outputs": outputs}
 
     def example(self) -> list[dict[str, Any]]:
         """One usual row, to warm up with."""
@@ -62,8 +62,9 @@ class HostedBackend:
         return {"name": self.name, "digest": self.digest, "file": self.model.path.name, "versions": versions, "engine": "onnxruntime"}
 
 
-def describe_column(column: Column) -> dict[str, Any]:
+def describe_column(reader: ColumnReader) -> dict[str, Any]:
     """An input as `/schema` has it."""
+    column = reader.column
     words = column.known_values()
     found: dict[str, Any] = {
         "name": column.name,
@@ -71,9 +72,8 @@ def describe_column(column: Column) -> dict[str, Any]:
         "required": column.policy == "error",
         "typical": column.option("typical"),
     }
-    found |= {
-        name: given for name in ("low", "high", "length", "formats", "shape", "rate", "channels", "axes") if (given := column.option(name))
-    }
+    found |= {name: given for name in ("low", "high", "length", "formats", "shape", "rate", "channels") if (given := column.option(name))}
+    found |= {"file": True, "accept": reader.accept, "axes": reader.axes} if reader.accept else {}
     if words and column.kind in ("binary", "category", "set", "bag"):
         found |= {"values": words[:WORDS], "words": len(words)}
     return found

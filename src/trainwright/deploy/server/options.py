@@ -34,5 +34,7 @@ class ServeOptions(PartConfig):
     """Threads that compute."""
     token_file: str = Field(default="", json_schema_extra={"metavar": "FILE"})
     """File whose text every request must send as `Authorization: Bearer …`; without one nobody has to."""
+    gradio: bool = False
+    """Add a page of Gradio at /gradio, for who has gradio installed; the page at / needs nothing."""
     ludwig_api: bool = False
     """Answer POST /predict and /batch_predict of forms as `ludwig serve` does."""

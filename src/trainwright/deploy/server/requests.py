@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from typing import Any
+from urllib.parse import parse_qs
 
 from trainwright.deploy.server.refusals import Refused, written
 
@@ -36,6 +37,10 @@ class Request:
     def kind(self) -> str:
         """The type of the body, without its parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def query(self, name: str) -> str:
+        """What the address says after `?name=`; empty where it does not."""
+        return parse_qs(str(self.scope.get("query_string", b""), "latin-1")).get(name, [""])[0]
 
     async def body(self, most: int, until: float) -> bytes:
         """All of the body; raises Refused where it is larger than `most` bytes, or has not come by `until` (`time.monotonic`)."""

@@ -101,7 +101,7 @@ def serve(app: Any, listening: socket.socket, options: ServeOptions) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        lifespan="off",
+        lifespan="on" if options.gradio else "off",  # a page of Gradio begins its queue with the server
         ws="none",
         timeout_graceful_shutdown=int(options.seconds) + 1,
     )
