@@ -177,7 +177,7 @@ def test_requests_that_wait_together_are_computed_together_and_each_gets_its_own
 
 
 def test_ranges_of_a_whole_batch_keep_requests_apart(tmp_path):
-    app = application(open_model(write_model(tmp_path / "m.onnx", int8="dynamic")), wait=0.02)
+    app = application(open_model(write_model(tmp_path / "m.onnx", int8={"mode": "dynamic", "answers_depend_on_batch": True})), wait=0.02)
 
     async def several():
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client:

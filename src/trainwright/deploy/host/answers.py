@@ -10,24 +10,73 @@ import pyarrow as pa
 
 from trainwright.features.words import class_values
 
+Outputs = Mapping[str, np.ndarray]
 
-def answer_columns(name: str, target: Mapping[str, Any], outputs: Mapping[str, np.ndarray]) -> dict[str, pa.Array]:
-    """The columns of one target, of its outputs by what stands after its name."""
-    classes: list[str] | None = target.get("classes")
-    prediction = outputs["prediction"]
-    columns: dict[str, pa.Array] = {}
-    if classes is None:
-        columns[f"{name}_prediction"] = _numbers(prediction.astype(np.float64))
-    elif prediction.ndim == 2:
-        columns[f"{name}_prediction"] = _sets(prediction, pa.array(classes, pa.string()))
-    else:
-        columns[f"{name}_prediction"] = _words(target, classes).take(pa.array(prediction.astype(np.int64)))
-    probability = outputs.get("probability")
-    if classes is not None and probability is not None:
-        columns |= {f"{name}_probability_{each}": pa.array(np.ascontiguousarray(probability[:, at])) for at, each in enumerate(classes)}
-    if classes is not None and "set" in outputs:
-        columns[f"{name}_set"] = _sets(outputs["set"], _words(target, classes))
-    return columns | {f"{name}_{side}": _numbers(outputs[side]) for side in ("low", "high") if side in outputs}
+
+class TargetWriter:
+    """Writes the predictions of one target: as columns of Arrow, or for few rows as values of JSON, which costs less."""
+
+    def __init__(self, name: str, target: Mapping[str, Any]) -> None:
+        self.name, self.classes = name, target.get("classes")
+        words = self.classes or []
+        self.words = class_values(words, str(target.get("returns", "text"))) if words else pa.array([], pa.string())
+        self.plain: list[Any] = self.words.to_pylist()
+        self.texts = pa.array(words, pa.string())
+
+    def columns(self, outputs: Outputs) -> dict[str, pa.Array]:
+        """The columns, of the outputs by what stands after the target's name."""
+        return {f"{self.name}_{part}": _column(values) for part, values in self._parts(outputs).items()}
+
+    def values(self, outputs: Outputs) -> dict[str, list[Any]]:
+        """The same as values of JSON: null for what is no finite number."""
+        return {f"{self.name}_{part}": _values(values) for part, values in self._parts(outputs).items()}
+
+    def _parts(self, outputs: Outputs) -> dict[str, Any]:
+        """What each column holds: numbers, words by their places, or lists of words by which are inside."""
+        prediction = outputs["prediction"]
+        if self.classes is None:
+            found: dict[str, Any] = {"prediction": prediction.astype(np.float64, copy=False)}
+        elif prediction.ndim == 2:
+            found = {"prediction": Inside(prediction, self.texts)}
+        else:
+            found = {"prediction": Places(prediction, self.words, self.plain)}
+        if self.classes is not None and "probability" in outputs:
+            found |= {f"probability_{each}": outputs["probability"][:, at] for at, each in enumerate(self.classes)}
+        if self.classes is not None and "set" in outputs:
+            found["set"] = Inside(outputs["set"], self.words)
+        return found | {side: outputs[side] for side in ("low", "high") if side in outputs}
+
+
+class Places:
+    """Words by their places."""
+
+    def __init__(self, places: np.ndarray, words: pa.Array, plain: list[Any]) -> None:
+        self.places, self.words, self.plain = places, words, plain
+
+    def column(self) -> pa.Array:
+        """As Arrow."""
+        return self.words.take(pa.array(self.places.astype(np.int64)))
+
+    def values(self) -> list[Any]:
+        """As values of Python."""
+        return [self.plain[int(each)] for each in self.places.tolist()]
+
+
+class Inside:
+    """Lists of the words that are inside, by bool `[b, words]`."""
+
+    def __init__(self, inside: np.ndarray, words: pa.Array) -> None:
+        self.inside, self.words = inside, words
+
+    def column(self) -> pa.Array:
+        """As Arrow."""
+        offsets = np.concatenate([[0], np.cumsum(self.inside.sum(axis=1))]).astype(np.int32)
+        return pa.ListArray.from_arrays(pa.array(offsets), self.words.take(pa.array(np.nonzero(self.inside)[1])))
+
+    def values(self) -> list[Any]:
+        """As values of Python."""
+        found: list[Any] = self.column().to_pylist()
+        return found
 
 
 def column_names(name: str, target: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,17 +87,18 @@ def column_names(name: str, target: Mapping[str, Any]) -> dict[str, Any]:
     return {"prediction": f"{name}_prediction", "probability": probability, **more}
 
 
-def _words(target: Mapping[str, Any], classes: list[str]) -> pa.Array:
-    return class_values(classes, str(target.get("returns", "text")))
-
-
-def _numbers(values: np.ndarray) -> pa.Array:
+def _column(values: Any) -> pa.Array:
+    if not isinstance(values, np.ndarray):
+        return values.column()
     if values.ndim == 1:
         return pa.array(np.ascontiguousarray(values))
     return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).reshape(-1)), values.shape[1])
 
 
-def _sets(inside: np.ndarray, words: pa.Array) -> pa.Array:
-    """Lists of the words that are inside, of bool `[b, words]`."""
-    offsets = np.concatenate([[0], np.cumsum(inside.sum(axis=1))]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), words.take(pa.array(np.nonzero(inside)[1])))
+def _values(values: Any) -> list[Any]:
+    if not isinstance(values, np.ndarray):
+        found: list[Any] = values.values()
+        return found
+    if values.dtype.kind != "f" or np.isfinite(values).all():
+        return values.tolist()
+    return np.where(np.isfinite(values), values, None).tolist()

@@ -57,7 +57,8 @@ class Description:
     @property
     def independent(self) -> bool:
         """Whether an answer to a row is the same whatever rows come with it; ranges of dynamic int8 are of a whole batch."""
-        return self.more.get("int8") != "dynamic"
+        int8 = self.more.get("int8")
+        return not (isinstance(int8, dict) and int8.get("answers_depend_on_batch"))
 
 
 def read_description(metadata: Mapping[str, str], dtypes: Mapping[str, str], where: str) -> Description:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from trainwright.config.errors import RunError
 from trainwright.data.arrow import pandas_later
-from trainwright.deploy.host.answers import answer_columns
+from trainwright.deploy.host.answers import TargetWriter
 from trainwright.deploy.host.description import RE_EXPORT, Description, read_description
 from trainwright.deploy.host.rows import Asked, Raw, RowReader, require_whole
 
@@ -36,6 +36,11 @@ class HostedModel:
         self.session, self.description, self.path = session, description, path
         self.reader = RowReader(description)
         self.outputs = [each.name for each in session.get_outputs()]
+        self.writers = [TargetWriter(name, each) for name, each in description.targets.items()]
+        self.parts = {
+            name: [(each, each.removeprefix(f"{name}.")) for each in self.outputs if each.startswith(f"{name}.")]
+            for name in description.targets
+        }
         self.inputs = {each.name for each in session.get_inputs()}
 
     def read(self, table: pa.Table, as_text: bool = False) -> Asked:
@@ -55,10 +60,20 @@ class HostedModel:
     def columns(self, outputs: Mapping[str, np.ndarray]) -> pa.Table:
         """Predictions in the words of the data, by the columns of `predict`."""
         columns: dict[str, pa.Array] = {}
-        for name, target in self.description.targets.items():
-            of_target = {key.removeprefix(f"{name}."): each for key, each in outputs.items() if key.startswith(f"{name}.")}
-            columns |= answer_columns(name, target, of_target)
+        for each in self.writers:
+            columns |= each.columns(self._of(each.name, outputs))
         return pa.table(columns)
+
+    def records(self, outputs: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+        """The same row by row, as values of JSON: null for what is no finite number."""
+        columns: dict[str, list[Any]] = {}
+        for each in self.writers:
+            columns |= each.values(self._of(each.name, outputs))
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+    def _of(self, target: str, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The outputs of a target, by what stands after its name."""
+        return {part: outputs[name] for name, part in self.parts[target] if name in outputs}
 
     def predict(self, table: pa.Table, as_text: bool = False) -> pa.Table:
         """A row of predictions for each that was given, null where a policy leaves it out; raises FaultyRows for values it cannot read."""
@@ -98,6 +113,8 @@ def open_session(file: Path, threads: int) -> Any:
     options.log_severity_level = 3
     # threads that spin while they wait take the processor from those who ask
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # sums of int8 would overflow on processors without instructions of their own for them
+    options.add_session_config_entry("session.x64quantprecision", "1")
     try:
         return onnxruntime.InferenceSession(os.fspath(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:

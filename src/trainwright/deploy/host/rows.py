@@ -69,6 +69,7 @@ class RowReader:
         self.readers = {name: self._reader(name) for name in description.columns}
         reading = description.reading
         form = reading.form if reading is not None else None
+        self.lacking = {name for name, each in description.columns.items() if each.policy in ("drop", "error")}
         self.typed, self.written = self._as_trained(None), self._as_trained(form or PLAIN)
 
     def _reader(self, name: str) -> ColumnReader:
@@ -138,7 +139,8 @@ class RowReader:
 
     def _named(self, name: str, parts: Mapping[str, np.ndarray], rows: np.ndarray, told: Told) -> Raw:
         """The arrays of a column by the names of the graph's inputs."""
-        self._note_lacking(name, parts, rows, told)
+        if name in self.lacking:
+            self._note_lacking(name, parts, rows, told)
         return {f"{name}.{part}" if part else name: each for part, each in parts.items()}
 
     def _in_training_form(self, table: pa.Table, as_text: bool) -> pa.Table:
@@ -162,11 +164,8 @@ class RowReader:
 
     def _note_lacking(self, name: str, parts: Mapping[str, np.ndarray], rows: np.ndarray, told: Told) -> None:
         """Missing values under `missing: drop` and `error`: the row gets no answer, or is a fault."""
-        policy = self.description.columns[name].policy
-        if policy not in ("drop", "error"):
-            return
         absent = absent_in(parts)
-        if policy == "drop":
+        if self.description.columns[name].policy == "drop":
             told.left_out.update(rows[absent].tolist())
             return
         for row in rows[absent].tolist():
@@ -174,6 +173,8 @@ class RowReader:
             told.faults.append(Fault("the value is missing", name, row, why, fix))
 
     def _asked(self, raw: Raw, rows: np.ndarray, told: Told, ignored: list[str]) -> Asked:
+        if not (told.left_out or told.faults or told.counts or ignored):
+            return Asked(raw, rows, len(rows))
         out = told.left_out | {each.row for each in told.faults if each.row is not None}
         keep = np.ones(len(rows), bool)
         keep[list(out)] = False

@@ -29,9 +29,15 @@ class NumberReader(SingleReader):
     wanted, such = "a number", "1.5"
 
     def quick(self, written: Sequence[Any], told: Told) -> Parts | None:
-        plain = all(type(each) is float or each is None or (type(each) is int and -LARGEST < each < LARGEST) for each in written)
-        numbers = np.array(written, np.float64) if plain else np.zeros(0)
-        return self.parts(numbers, told) if plain and not np.isinf(numbers).any() else None
+        missing = 0
+        for each in written:
+            if each is None:
+                missing += 1
+            elif not (type(each) is float or type(each) is int) or not -LARGEST < each < LARGEST:
+                return None
+        if missing:
+            told.count(self.name, "missing", missing)
+        return {"": np.array(written, np.float64)}
 
     def read(self, values: pa.Array, rows: np.ndarray, told: Told, written: Sequence[Any] | None = None) -> Parts:
         return super().read(values, rows, told)  # numbers are too many to be remembered
@@ -105,11 +111,13 @@ class WordReader(SingleReader):
         return np.array([*(self.find(word) for word in words), self.missing], np.int64)[codes]
 
     def parts(self, numbers: np.ndarray, told: Told) -> Parts:
-        told.count(self.name, "missing", numbers == self.missing)
-        told.count(self.name, "unknown", numbers == self.unknown)
+        found = numbers.tolist()
+        for what, number in (("missing", self.missing), ("unknown", self.unknown)):
+            if number in found:
+                told.count(self.name, what, found.count(number))
         if self.spelled is None:
             return {"": numbers}
-        return {"": np.array([self.spelled[each] for each in numbers.tolist()], dtype=object)}
+        return {"": np.array([self.spelled[each] for each in found], dtype=object)}
 
 
 class DateReader(SingleReader):
@@ -118,7 +126,8 @@ class DateReader(SingleReader):
     wanted, such = "a date", "'2024-05-31' or '2024-05-31T12:30:00'"
 
     def parts(self, numbers: np.ndarray, told: Told) -> Parts:
-        told.count(self.name, "missing", numbers == NO_TIME)
+        if (numbers == NO_TIME).any():
+            told.count(self.name, "missing", numbers == NO_TIME)
         return {"": numbers}
 
     def numbers(self, values: pa.Array, rows: np.ndarray, told: Told) -> np.ndarray:

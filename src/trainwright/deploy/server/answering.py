@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
@@ -24,32 +22,14 @@ def chosen_kind(accepted: str, given: str) -> str:
 def write_answer(answer: Answer, kind: str, digest: str) -> bytes:
     """The bytes of an answer."""
     if kind == JSON:
-        return written({"predictions": finite_rows(answer.table), "model": digest, "notes": answer.notes})
-    buffer = io.BytesIO()
+        return written({"predictions": answer.records(), "model": digest, "notes": answer.asked.notes})
+    buffer, table = io.BytesIO(), answer.table()
     if kind == CSV:
-        arrow_csv.write_csv(with_texts(answer.table), buffer)
+        arrow_csv.write_csv(with_texts(table), buffer)
         return buffer.getvalue()
-    writer = pa.ipc.new_stream(buffer, answer.table.schema) if kind == STREAM else pa.ipc.new_file(buffer, answer.table.schema)
-    with writer:
-        writer.write_table(answer.table)
+    with (pa.ipc.new_stream if kind == STREAM else pa.ipc.new_file)(buffer, table.schema) as writer:
+        writer.write_table(table)
     return buffer.getvalue()
-
-
-def finite_rows(table: pa.Table) -> list[dict[str, Any]]:
-    """Rows as JSON has them: no number that it cannot write."""
-    names = table.column_names
-    columns = [_finite(column.to_pylist()) if not pa.types.is_string(column.type) else column.to_pylist() for column in table.columns]
-    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-
-
-def _finite(values: list[Any]) -> list[Any]:
-    return [_of_one(each) for each in values]
-
-
-def _of_one(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return _finite(value) if isinstance(value, list) else value
 
 
 def with_texts(table: pa.Table) -> pa.Table:

@@ -55,6 +55,10 @@ class HostedBackend:
         """Predictions."""
         return self.model.columns(outputs)
 
+    def records(self, outputs: Raw) -> list[dict[str, Any]]:
+        """Predictions row by row."""
+        return self.model.records(outputs)
+
     def about(self) -> dict[str, Any]:
         """What is told at `/model`."""
         more = self.model.description.more

@@ -9,6 +9,7 @@ from typing import Any
 from trainwright.config.errors import ManyErrors, RequestError, RunError, TrainwrightError
 from trainwright.deploy.host.faults import Fault, FaultyRows
 
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 MOST = 100
 """Faults that one answer names; how many more there are it says."""
 
@@ -54,4 +55,4 @@ def _of_fault(fault: Fault) -> dict[str, Any]:
 
 def written(content: Any) -> bytes:
     """JSON in UTF-8; raises ValueError for a number that JSON has none of."""
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    return ENCODER.encode(content).encode("utf-8", "backslashreplace")

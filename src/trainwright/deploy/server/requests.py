@@ -60,7 +60,8 @@ class Request:
 
     async def _message(self, until: float) -> Mapping[str, Any]:
         try:
-            message = await asyncio.wait_for(self.receive(), max(until - time.monotonic(), 0.001))
+            async with asyncio.timeout(max(until - time.monotonic(), 0.001)):
+                message = await self.receive()
         except TimeoutError:
             raise Refused(408, "the body of the request did not come", where="body", fix="send it at once") from None
         if message["type"] == "http.disconnect":

@@ -49,7 +49,10 @@ class Backend(Protocol):
         """What the model gives."""
 
     def columns(self, outputs: Any) -> pa.Table:
-        """Predictions."""
+        """Predictions as a table."""
+
+    def records(self, outputs: Any) -> list[dict[str, Any]]:
+        """Predictions row by row, as values of JSON."""
 
     def about(self) -> dict[str, Any]:
         """What is told at `/model`."""
@@ -57,10 +60,24 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class Answer:
-    """Predictions for the rows of a request."""
+    """What the model gave for the rows of a request."""
 
-    table: pa.Table
-    notes: dict[str, Any]
+    backend: Backend
+    outputs: Any
+    asked: Asked
+
+    def table(self) -> pa.Table:
+        """A row of predictions for each that was given, null where it has none."""
+        return placed(self.backend.columns(self.outputs), self.asked)
+
+    def records(self) -> list[dict[str, Any]]:
+        """The same as values of JSON."""
+        found = self.backend.records(self.outputs)
+        if len(found) == self.asked.count:
+            return found
+        nothing = dict.fromkeys(self.table().column_names)
+        there = dict(zip(self.asked.places.tolist(), found, strict=True))
+        return [there.get(at, nothing) for at in range(self.asked.count)]
 
 
 class Service:
@@ -124,16 +141,13 @@ class Service:
     async def predict(self, body: Body, size: int, deadline: float) -> Answer:
         """Predictions for a body, a row for each that was given."""
         asked = await self.read(body, size)
-        if not len(asked.places):
-            table = self.backend.columns(self.backend.run(asked.raw))  # of no rows: its columns are there
-        else:
-            table = self.backend.columns(await self.answer(asked, deadline))
-        return Answer(placed(table, asked), asked.notes)
+        # of no rows the columns are there as well
+        outputs = await self.answer(asked, deadline) if len(asked.places) else self.backend.run(asked.raw)
+        return Answer(self.backend, outputs, asked)
 
     def predictions(self, outputs: Any) -> list[dict[str, Any]]:
         """What the model gives as rows of JSON."""
-        found: list[dict[str, Any]] = self.backend.columns(outputs).to_pylist()
-        return found
+        return self.backend.records(outputs)
 
     def close(self) -> None:
         """Let go of what computes."""
