@@ -43,6 +43,7 @@ ALL = (
     "sampler_orders",
     "brownian_noise",
     "sampler_overhead",
+    "serve",
     "wide",
     "quality",
     "twenty_tables",
