@@ -101,4 +101,6 @@ def _values(values: Any) -> list[Any]:
         return found
     if values.dtype.kind != "f" or np.isfinite(values).all():
         return values.tolist()
-    return np.where(np.isfinite(values), values, None).tolist()
+    plain = values.astype(object)
+    plain[~np.isfinite(values)] = None
+    return plain.tolist()
