@@ -94,9 +94,10 @@ class Application:
     async def _explain(self, request: Request, send: Send) -> None:
         service, options = self.service, self.service.options
         with service.admitted():
-            content = await request.body(int(options.max_bytes), request.began + options.seconds)
+            deadline = request.began + options.seconds
+            content = await request.body(int(options.max_bytes), deadline)
             asked = await service.read(await read_request(request, content, service), len(content))
-            await respond_json(send, 200, await explain(service, asked, request.query("output")))
+            await respond_json(send, 200, await explain(service, asked, request.query("output"), deadline))
 
 
 async def read_request(request: Request, content: bytes, service: Service) -> Body:

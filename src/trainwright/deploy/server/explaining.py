@@ -39,8 +39,32 @@ class Explained:
         return found.reshape(len(found), -1)[:, self.place]
 
 
-async def explain(service: Any, asked: Any, output: str = "") -> dict[str, Any]:
-    """What moved the answer to the one row of `asked`, of the target `output` (default: the first). Raises RequestError."""
+@dataclass(frozen=True)
+class Question:
+    """A row that is explained, and until when it may be asked for (`time.monotonic`)."""
+
+    service: Any
+    asked: Any
+    until: float | None
+
+    async def answer(self, raw: Raw) -> Raw:
+        """What the model gives for rows of raw arrays. Raises Refused where it is too late."""
+        count = len(next(iter(raw.values())))
+        found: Raw = await self.service.answer(replace(self.asked, raw=raw, count=count, places=np.arange(count)), self.until)
+        return found
+
+    async def numbers(self, raw: Raw, explained: Explained) -> np.ndarray:
+        """The number that is explained of rows, some of which are asked at a time."""
+        count = len(next(iter(raw.values())))
+        pieces = [{name: each[start : start + TOGETHER] for name, each in raw.items()} for start in range(0, count, TOGETHER)]
+        return np.concatenate([explained.of(await self.answer(each)) for each in pieces])
+
+
+async def explain(service: Any, asked: Any, output: str = "", until: float | None = None) -> dict[str, Any]:
+    """What moved the answer to the one row of `asked`, of the target `output` (default: the first): `{target, class, value, …}`.
+
+    The share of a column is f(row) - f(row with the column as is typical). Raises RequestError.
+    """
     target = find_target(service.schema["outputs"], output)
     if asked.count != 1:
         fix = "send the row that is to be explained alone"
@@ -48,7 +72,14 @@ async def explain(service: Any, asked: Any, output: str = "") -> dict[str, Any]:
     if not len(asked.places):
         fix = "give the value that it lacks"
         raise RequestError("this row has no answer", where="/explain", why="rows that lack such a value are left out", fix=fix)
-    return await explain_row(service, asked, target)
+    question = Question(service, asked, until)
+    outputs = await question.answer(asked.raw)
+    explained = choose_number(target, outputs)
+    whole = float(explained.of(outputs)[0])
+    columns, notes = await _share_columns(question, explained, whole)
+    maps = await _share_places(question, explained, whole)
+    found = {"target": explained.target, "class": explained.name, "value": _finite(whole), "probability": explained.name is not None}
+    return found | {"columns": columns, "maps": maps, "notes": notes}
 
 
 def find_target(outputs: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
@@ -59,34 +90,24 @@ def find_target(outputs: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
     return known[name] if name else outputs[0]
 
 
-async def explain_row(service: Any, asked: Any, target: dict[str, Any]) -> dict[str, Any]:
-    """`{target, class, value, probability, columns, maps, notes}` of one row; shares are f(row) - f(row with the column as typical)."""
-    explained, whole = await _answer_of(service, asked, target)
-    found = {"target": explained.target, "class": explained.name, "value": _finite(whole), "probability": explained.name is not None}
-    columns, notes = await _share_columns(service, asked, explained, whole)
-    maps = {}
-    for each in service.schema["inputs"]:
-        made = hidden_places(each, asked.raw)
-        if made is not None:
-            shares = whole - await _ask(service, asked, made.raw, explained)
-            maps[each["name"]] = {"shape": list(made.shape), "values": _finite(shares.reshape(made.shape).tolist()), **made.seen}
-    return found | {"columns": columns, "maps": maps, "notes": notes}
-
-
-async def _answer_of(service: Any, asked: Any, target: dict[str, Any]) -> tuple[Explained, float]:
-    outputs = await service.answer(asked)
-    explained = choose_number(target, outputs)
-    return explained, float(explained.of(outputs)[0])
-
-
-async def _share_columns(service: Any, asked: Any, explained: Explained, whole: float) -> tuple[list[dict[str, Any]], list[str]]:
-    compared, notes = choose_columns(service.schema["inputs"])
+async def _share_columns(question: Question, explained: Explained, whole: float) -> tuple[list[dict[str, Any]], list[str]]:
+    compared, notes = choose_columns(question.service.schema["inputs"])
     if not compared:
         return [], notes
-    typical = service.raw_of([{name: each.get("typical") for name, each in compared.items()}], list(compared)).raw
-    shares = whole - await _ask(service, asked, make_usual(asked.raw, typical, list(compared)), explained)
+    typical = question.service.raw_of([{name: each.get("typical") for name, each in compared.items()}], list(compared)).raw
+    shares = whole - await question.numbers(make_usual(question.asked.raw, typical, list(compared)), explained)
     made = zip(compared.items(), shares[1:].tolist(), strict=True)
     return [{"name": name, "typical": each.get("typical"), "share": _finite(share)} for (name, each), share in made], notes
+
+
+async def _share_places(question: Question, explained: Explained, whole: float) -> dict[str, Any]:
+    maps: dict[str, Any] = {}
+    for each in question.service.schema["inputs"]:
+        made = hidden_places(each, question.asked.raw)
+        if made is not None:
+            shares = whole - await question.numbers(made.raw, explained)
+            maps[each["name"]] = {"shape": list(made.shape), "values": _finite(shares.reshape(made.shape).tolist()), **made.seen}
+    return maps
 
 
 def choose_number(target: dict[str, Any], outputs: Raw) -> Explained:
@@ -165,18 +186,6 @@ def draw_traces(array: np.ndarray, axis: int, length: int) -> list[list[float]]:
     edges = np.linspace(0, length, POINTS // 2 + 1).astype(int)[:-1]
     lows, highs = np.minimum.reduceat(channels, edges, axis=1), np.maximum.reduceat(channels, edges, axis=1)
     return np.stack([lows, highs], axis=2).reshape(len(channels), -1).tolist()
-
-
-async def _ask(service: Any, asked: Any, raw: Raw, explained: Explained) -> np.ndarray:
-    """The number that is explained of rows of raw arrays, some at a time."""
-    count = len(next(iter(raw.values())))
-    found = []
-    for start in range(0, count, TOGETHER):
-        some = {name: each[start : start + TOGETHER] for name, each in raw.items()}
-        rows = min(TOGETHER, count - start)
-        outputs = await service.answer(replace(asked, raw=some, count=rows, places=np.arange(rows)))
-        found.append(explained.of(outputs))
-    return np.concatenate(found)
 
 
 def _finite(value: Any) -> Any:

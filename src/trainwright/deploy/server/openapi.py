@@ -38,6 +38,7 @@ def describe_api(service: Service) -> dict[str, Any]:
     text = {"description": "counts in the text format of Prometheus", "content": {"text/plain": {"schema": {"type": "string"}}}}
     paths["/metrics"] = {"get": {"summary": "counts, for Prometheus", "responses": {"200": text, **_refusals("401")}}}
     paths["/predict"] = {"post": _predict(service)}
+    paths |= {"/explain": {"post": _explain(paths["/predict"]["post"]["requestBody"])}} if service.schema.get("explains") else {}
     info = {"title": service.backend.name, "version": __version__, "description": f"model {service.backend.digest}"}
     return {"openapi": "3.1.0", "info": info, "paths": paths, "components": _components()}
 
@@ -60,6 +61,14 @@ def _predict(service: Service) -> dict[str, Any]:
         "requestBody": {"required": True, "content": {**content, FORM: {"schema": form}}},
         "responses": {"200": answers, **_refusals(*REFUSALS)},
     }
+
+
+def _explain(body: dict[str, Any]) -> dict[str, Any]:
+    """One row as `/predict` takes it, and what moved its answer."""
+    which = {"name": "output", "in": "query", "description": "the target; default: the first", "schema": {"type": "string"}}
+    summary = "what moved the answer to one row: by how much it falls with each column as is typical"
+    answered = {"200": _json({"type": "object"}), **_refusals(*REFUSALS)}
+    return {"summary": summary, "parameters": [which], "requestBody": body, "responses": answered}
 
 
 def _rows(row: dict[str, Any]) -> dict[str, Any]:
