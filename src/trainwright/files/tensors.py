@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config.received import open_regular
+from trainwright.files.sparse_tensors import unpack_sparse
 
 NAMES: dict[torch.dtype, str] = {
     torch.float64: "F64",
@@ -66,8 +67,12 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, on the CPU. Raises FileNotFoundError, or RunError for a link, a device or a missing right."""
-    from safetensors.torch import load_file
+    """The tensors of a safetensors file, on the CPU, sparse ones as dense.
+
+    Raises FileNotFoundError, RunError for a link, a device or a missing right, ValueError for sparse ones whose parts do not fit together.
+    """
+    from safetensors import safe_open
 
     os.close(open_regular(path))
-    return load_file(path)
+    with safe_open(path, framework="pt") as file:
+        return unpack_sparse({name: file.get_tensor(name) for name in file.keys()}, file.metadata())  # noqa: SIM118 - it is no mapping
