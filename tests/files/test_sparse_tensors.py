@@ -52,7 +52,7 @@ def test_a_file_of_pruned_weights_is_smaller_and_read_as_the_dense_one(layout: s
 def test_what_is_stored_are_torchs_own_indices_and_values(layout: str) -> None:
     dense = {"w": weights()["a.weight"]}
     packed = pack_sparse(dense, layout)  # type: ignore[arg-type]
-    wanted = dense["w"].to_sparse_bsr((4, 4)) if layout == "bsr" else dense["w"].to_sparse(layout=getattr(torch, f"sparse_{layout}"))
+    wanted = dense["w"].to_sparse(layout=getattr(torch, f"sparse_{layout}"), blocksize=(4, 4) if layout.startswith("bs") else None)
     for part in PARTS[layout]:
         whole = wanted.coalesce() if layout == "coo" else wanted
         assert torch.equal(packed.tensors[f"w.{part}"].long(), getattr(whole, part)().long()) or part == "values"
@@ -60,6 +60,7 @@ def test_what_is_stored_are_torchs_own_indices_and_values(layout: str) -> None:
     assert again.layout is wanted.layout and again._nnz() == wanted._nnz()
     assert torch.equal(again.to_dense(), dense["w"])
     x = torch.randn(128, 3)
+    again = again.to_sparse_bsr((4, 4)) if layout == "bsc" else again  # of which torch has no product on a CPU
     torch.testing.assert_close(again @ x, dense["w"] @ x)
 
 

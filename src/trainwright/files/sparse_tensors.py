@@ -16,13 +16,21 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-Layout = Literal["coo", "csr", "csc", "bsr"]
-LAYOUTS: dict[str, torch.layout] = {"coo": torch.sparse_coo, "csr": torch.sparse_csr, "csc": torch.sparse_csc, "bsr": torch.sparse_bsr}
+Layout = Literal["coo", "csr", "csc", "bsr", "bsc"]
+LAYOUTS: dict[str, torch.layout] = {
+    "coo": torch.sparse_coo,
+    "csr": torch.sparse_csr,
+    "csc": torch.sparse_csc,
+    "bsr": torch.sparse_bsr,
+    "bsc": torch.sparse_bsc,
+}
+IN_BLOCKS = ("bsr", "bsc")
 PARTS = {
     "coo": ("indices", "values"),
     "csr": ("crow_indices", "col_indices", "values"),
     "csc": ("ccol_indices", "row_indices", "values"),
     "bsr": ("crow_indices", "col_indices", "values"),
+    "bsc": ("ccol_indices", "row_indices", "values"),
 }
 KEY = "sparse"
 MOST = 10_000
@@ -49,7 +57,7 @@ class Packed:
 def pack_sparse(tensors: Mapping[str, Tensor], layout: Layout, block: int = 4) -> Packed:
     """Every tensor of two or more dimensions that is smaller so in the layout, all others as they are.
 
-    Dimensions after the first are taken as one. `block` is the side of the blocks of bsr; a tensor that they do not fit stays dense.
+    Dimensions after the first are taken as one. `block` is the side of the blocks of bsr and bsc; what they do not fit stays dense.
     """
     written, layouts, saved = dict[str, Tensor](), dict[str, dict[str, Any]](), dict[str, tuple[int, int]]()
     for name, dense in tensors.items():
@@ -78,10 +86,11 @@ def unpack_sparse(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | N
 
 def _parts_of(dense: Tensor, layout: str, block: int) -> dict[str, Tensor] | None:
     matrix = dense.reshape(dense.shape[0], -1)
-    if layout == "bsr" and (matrix.shape[0] % block or matrix.shape[1] % block):
+    blocks = (block, block) if layout in IN_BLOCKS else None
+    if blocks is not None and (matrix.shape[0] % block or matrix.shape[1] % block):
         return None
     with _quiet():
-        sparse = matrix.to_sparse_bsr((block, block)) if layout == "bsr" else matrix.to_sparse(layout=LAYOUTS[layout])
+        sparse = matrix.to_sparse(layout=LAYOUTS[layout], blocksize=blocks)
     sparse = sparse.coalesce() if layout == "coo" else sparse
     parts = {part: getattr(sparse, part)() for part in PARTS[layout]}
     return {part: each if part == "values" else _narrow(each) for part, each in parts.items()}
