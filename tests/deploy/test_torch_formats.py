@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from trainwright.config.registry import build, parts
 from trainwright.config.trust import trusting
 from trainwright.deploy.exporters.base import Exporter, Trained
 from trainwright.deploy.exporters.flat_program import flatten
+from trainwright.deploy.exporters.torchscript import save_script
+from trainwright.domains.deliverable import Deliverable, Given
 from trainwright.domains.place import find_place
+from trainwright.domains.predictor import Field
 from trainwright.files.tensors import load_tensors
 
 ROWS = 60
@@ -179,3 +183,43 @@ def test_a_compiled_library_answers_as_the_run_does(trained: Trained, tmp_path: 
     for rows in (1, 7):
         inputs = arrays(trained, rows)
         tw.testing.assert_close(answer(inputs), expected(trained, inputs), rtol=0, atol=1e-6)
+
+
+class Line(Deliverable):
+    """One layer, as the smallest model that is traced."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.module = OneLayer().eval()
+        self.inputs, self.outputs = [Given("x", "x", "float32", ("rows", 2))], [Field("y", "float32", (2,))]
+
+    def example_of(self, sizes: Mapping[str, int]) -> dict[str, Tensor]:
+        return {"x": torch.randn(sizes["rows"], 2)}
+
+    def read(self, rows: Any) -> dict[str, Tensor]:
+        return dict(rows)
+
+    def columns(self, outputs: dict[str, Tensor]) -> Any:
+        return {name: each.numpy() for name, each in outputs.items()}
+
+
+class OneLayer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(2, 2)
+
+    def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {"y": self.fc1(inputs["x"]).float()}
+
+
+def test_a_trace_in_half_precision_answers_as_the_model_does_there(tmp_path: Path) -> None:
+    line = Line()
+    module, x = line.module, {"x": torch.randn(5, 2)}
+    with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+        save_script(line, tmp_path / "model.pt")
+        wanted = module(x)["y"].detach()
+    answer = exporter("torchscript").open(tmp_path / "model.pt")
+    for _ in range(3):
+        tw.testing.assert_close(answer({"x": x["x"].numpy()}), {"y": wanted.numpy()}, rtol=0, atol=0)
+    apart = float((wanted - module(x)["y"].detach()).abs().max())
+    assert 1e-5 < apart < 0.05, "it is another model than in float32, by what bfloat16 rounds"

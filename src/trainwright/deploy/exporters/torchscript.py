@@ -29,19 +29,20 @@ class TorchScriptExporter(Exporter):
 
     def write(self, trained: Trained, target: Path) -> list[Path]:
         require_consent("torchscript", "it is a program of TorchScript")
-        with _without_gradients(trained.deliverable.module):  # constants are the weights themselves, and saved as they are then
-            _trace_script(trained.deliverable).save(str(target))
+        save_script(trained.deliverable, target)
         return [target]
 
     def open(self, target: Path) -> Answers:
         return open_with(_load, target)
 
 
-def _trace_script(deliverable: Deliverable) -> Any:
-    """A `torch.jit.ScriptFunction` of tensors by name; sizes that Python code reads as numbers stay those of the example.
+def save_script(deliverable: Deliverable, target: Path) -> None:
+    """Write the trace of a model; sizes that code reads as numbers stay those of the example. Raises RequestError for what has none."""
+    with _without_gradients(deliverable.module):  # constants of the trace are the weights themselves, and saved as they are then
+        _trace_script(deliverable).save(str(target))
 
-    Raises RequestError for what cannot be traced.
-    """
+
+def _trace_script(deliverable: Deliverable) -> Any:
     module = deliverable.module
 
     def answer(raw: Tensors) -> Any:  # a function: of a module every property is asked
