@@ -135,7 +135,8 @@ def _made(layout: str, indices: list[Tensor], values: Tensor, size: tuple[int, i
     with _quiet():
         if layout == "coo":
             return torch.sparse_coo_tensor(indices[0], values, size, check_invariants=True).coalesce()
-        return torch.sparse_compressed_tensor(*indices, values, size, layout=LAYOUTS[layout], check_invariants=True)
+        first, second = indices
+        return torch.sparse_compressed_tensor(first, second, values, size, layout=LAYOUTS[layout], check_invariants=True)
 
 
 class _quiet(warnings.catch_warnings):
