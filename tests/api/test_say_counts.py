@@ -6,7 +6,7 @@ import pytest
 
 from trainwright.config.choice import choose
 from trainwright.data.source import TableSource
-from trainwright.domains.tables.predictor import say_counts
+from trainwright.domains.tables.tally import say_counts
 from trainwright.features.encoding import TableEncoder
 
 

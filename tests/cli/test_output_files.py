@@ -14,7 +14,8 @@ import pytest
 import torch
 from torch import nn
 
-from trainwright.api.prediction_files import formulas_escaped, write_table
+from trainwright.api.prediction_files import formulas_escaped
+from trainwright.api.prediction_writers import LineWriter
 from trainwright.cli.main import main
 
 QUICK = ["trainer.max_steps=2", "evaluation.baselines=[]", "evaluation.importance=false", "evaluation.report=false", "run.device=cpu"]
@@ -158,6 +159,7 @@ def test_only_texts_are_escaped_and_only_those_that_begin_as_formulas(tmp_path: 
     found = formulas_escaped(table.drop_columns("lists"))
     assert found.column_names == ["texts", "'=cmd|' /C calc'!A0", "kinds", "-5"]
     assert found["texts"].to_pylist() == found["kinds"].to_pylist() == escaped and found["-5"].to_pylist() == numbers
-    write_table(table, tmp_path / "out.csv", escape_formulas=True)
+    with (tmp_path / "out.csv").open("wb") as file:
+        LineWriter(file, tmp_path / "out.csv", escape_formulas=True).append(table)
     with (tmp_path / "out.csv").open(newline="") as file:
         assert next(csv.DictReader(file))["lists"] == "'=1|b"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,26 @@ from trainwright.files.tensors import save_tensors
 from trainwright.runs.media.files import write_npz
 from trainwright.tracking.formulas import FORMULA, NUMBER, escape_formula
 
+ARRAYS = (".npz", ".safetensors")
+"""Endings of files that hold arrays by name, which are written whole."""
+LINES = (".csv", ".jsonl")
+"""Endings of text, which may be compressed."""
+
+
+def ending_of(path: str | os.PathLike[str]) -> str:
+    """How the name of a file ends, the form it is compressed in left out: `.csv` of `rows.csv.gz`."""
+    named = Path(path)
+    return Path(named.stem).suffix.lower() if is_compressed(named) else named.suffix.lower()
+
+
+def is_compressed(path: Path) -> bool:
+    """Whether a file of lines is written compressed."""
+    return path.suffix.lower() == ".gz" and Path(path.stem).suffix.lower() in LINES
+
 
 def ensure_predictions(path: Path, endings: Sequence[str], escape_formulas: bool = False) -> None:
     """Raises RequestError when the name of an output ends otherwise, or escapes are asked for where none are needed."""
-    kind = path.suffix.lower()
+    kind = ending_of(path)
     if kind not in endings:
         fix = did_you_mean(kind or path.name, endings)
         raise RequestError(
@@ -32,18 +48,14 @@ def ensure_predictions(path: Path, endings: Sequence[str], escape_formulas: bool
         raise RequestError("there is nothing to escape", where="--escape-formulas", why=why, fix="leave it out, or write a .csv")
 
 
-def write_predictions(columns: Columns, path: Path, *, escape_formulas: bool = False) -> None:
-    """Write predictions whole or not at all, in the format the name ends with; raises RequestError for arrays that are no columns."""
-    kind = path.suffix.lower()
-    if isinstance(columns, pa.Table) or kind not in (".npz", ".safetensors"):
-        table = columns if isinstance(columns, pa.Table) else as_table(columns, path, apart=kind == ".csv")
-        write_table(table, path, escape_formulas=escape_formulas)
-        return
+def write_arrays(columns: Columns, path: Path) -> None:
+    """Write arrays by name whole or not at all, as .npz or .safetensors."""
+    arrays = {name: columns[name].to_numpy() for name in columns.column_names} if isinstance(columns, pa.Table) else columns
     with write_output(path) as temporary:
-        if kind == ".npz":
-            write_npz(temporary, columns)
+        if path.suffix.lower() == ".npz":
+            write_npz(temporary, arrays)
         else:
-            save_tensors(temporary, {name: torch.from_numpy(np.ascontiguousarray(each)) for name, each in columns.items()})
+            save_tensors(temporary, {name: torch.from_numpy(np.ascontiguousarray(each)) for name, each in arrays.items()})
 
 
 def as_table(columns: Mapping[str, np.ndarray], path: Path | None = None, *, apart: bool = True) -> pa.Table:
@@ -61,27 +73,6 @@ def as_table(columns: Mapping[str, np.ndarray], path: Path | None = None, *, apa
         else:
             found[name] = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(each).reshape(-1)), each.shape[1])
     return pa.table(found)
-
-
-def write_table(table: pa.Table, path: Path, *, escape_formulas: bool = False) -> None:
-    """Write a table whole or not at all, in the format its name ends with. Raises RequestError when the disk refuses."""
-    with write_output(path) as temporary:
-        if path.suffix.lower() == ".csv":
-            import pyarrow.csv as csv
-
-            csv.write_csv(formulas_escaped(flat(table)) if escape_formulas else flat(table), temporary)
-        elif path.suffix.lower() == ".parquet":
-            import pyarrow.parquet as pq
-
-            pq.write_table(table, temporary)
-        else:
-            _write_lines(table, temporary)
-
-
-def _write_lines(table: pa.Table, path: Path) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for batch in table.to_batches(max_chunksize=10_000):
-            file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in batch.to_pylist())
 
 
 def flat(table: pa.Table) -> pa.Table:

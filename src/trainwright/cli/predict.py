@@ -9,19 +9,19 @@ from trainwright.cli.forms import GIVEN, MEASURING, OF_ROWS, Form
 from trainwright.cli.launch import add_launch_flags, prepare
 from trainwright.cli.parser import ConfiguredParser, add_trust_flag
 from trainwright.cli.style import dim, table, width
-from trainwright.cli.words import add_given, divide_given, ensure_one
+from trainwright.cli.words import add_given, divide_files, ensure_one
 from trainwright.config.errors import RequestError, did_you_mean
 from trainwright.domains.asked import ANSWERING
 
 HEAD = 10
-ENDINGS = (".csv", ".parquet", ".jsonl", ".npz", ".safetensors")
+ENDINGS = (".csv", ".parquet", ".jsonl", ".csv.gz", ".jsonl.gz", ".npz", ".safetensors")
 
 
 def run(words: Sequence[str]) -> int:
     """Predict rows, or a split of the run's own; write the predictions, or print the first."""
     arguments = parser().parse(words)
     launch = prepare(arguments)
-    data, settings = divide_given(arguments.given)
+    data, settings = divide_files(arguments.given)
     ensure_one(data, arguments.split)
     ensure_written(arguments.output, arguments.escape_formulas)
     from trainwright.api.predictors.kinds import find
@@ -40,8 +40,8 @@ def run(words: Sequence[str]) -> int:
     predictor = predictor.with_embeddings() if arguments.embeddings else predictor
     split = "" if data is not None else named_split(arguments, predictor.usual_split)
     output = arguments.output or predictor.usual_output(split)
-    columns = predict_with(predictor, data, split, output, escape_formulas=arguments.escape_formulas)
-    print(describe(columns, output))
+    predicted = predict_with(predictor, data, split, output, escape_formulas=arguments.escape_formulas)
+    print(describe(predicted, output))
     return 0
 
 
@@ -69,11 +69,14 @@ def named_split(arguments: Any, usual: str | None) -> str:
     return str(split)
 
 
-def describe(columns: Any, output: Any) -> str:
+def describe(predicted: Any, output: Any) -> str:
     """What was written where, or the first rows; arrays that are no table by name and shape."""
     from trainwright.api.prediction_files import as_table
     from trainwright.domains.predictor import shapes_of
 
+    columns = predicted.columns
+    if columns is None:
+        return f"{output}: {predicted.rows:,} row{'s' * (predicted.rows != 1)}"
     if not isinstance(columns, dict):
         return f"{output}: {columns.num_rows} rows" if output else head(columns)
     if output or any(each.ndim > 2 for each in columns.values()):
@@ -109,7 +112,7 @@ def parser() -> ConfiguredParser:
         "Predict rows. A table's run gives the value or class of each target, with the probability of each class; any other run what its "
         "`predict_step` gives for the arrays of a batch by name (.npz, .safetensors, or a table with columns of these names). Without "
         "DATA a split of the run's own data is predicted. Without -o the first rows are printed.",
-        "RUN|CONFIG [DATA] [--split NAME] [-o FILE] [--embeddings] [key=value …]",
+        "RUN|CONFIG [DATA …] [--split NAME] [-o FILE] [--embeddings] [key=value …]",
         [
             "trainwright predict runs/titanic-survived new.csv",
             "trainwright predict runs/titanic-survived new.csv -o predictions.parquet",

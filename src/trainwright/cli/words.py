@@ -20,10 +20,18 @@ def divide_given(words: Sequence[str]) -> tuple[str | None, list[str]]:
     return data, settings
 
 
-def ensure_one(data: str | None, split: str | None) -> None:
+def divide_files(words: Sequence[str]) -> tuple[str | list[str] | None, list[str]]:
+    """The same for a command that takes several files, as a pattern that the shell filled in names them: a list where there are some."""
+    count = next((place for place, each in enumerate(words) if is_setting(each)), len(words))
+    if count < 2:
+        return divide_given(words)
+    return list(words[:count]), divide_given(["", *words[count:]])[1]
+
+
+def ensure_one(data: str | list[str] | None, split: str | None) -> None:
     """Raises RequestError where both rows and a split of the run's own are named."""
     if data is not None and split is not None:
-        fix = f"leave one of them out: {data}, or --split {split}"
+        fix = f"leave one of them out: {data if isinstance(data, str) else ' '.join(data)}, or --split {split}"
         raise RequestError("rows and a split of the run's own are both named", where=f"command line: --split {split}", fix=fix)
 
 

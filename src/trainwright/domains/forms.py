@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
 
@@ -32,6 +33,11 @@ def is_record(data: Any) -> bool:
 def are_records(data: Any) -> bool:
     """Whether data are a list of rows, each a mapping by the names of columns."""
     return isinstance(data, list | tuple) and bool(data) and all(isinstance(each, Mapping) for each in data)
+
+
+def are_paths(data: Any) -> bool:
+    """Whether data are a list of the names of files."""
+    return isinstance(data, list | tuple) and bool(data) and all(isinstance(each, str | os.PathLike) for each in data)
 
 
 def is_single(value: Any) -> bool:

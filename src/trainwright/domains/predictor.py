@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from torch import Tensor
 
 from trainwright.config.errors import RequestError
 from trainwright.domains.forms import Columns as Columns
-from trainwright.domains.forms import as_given
+from trainwright.domains.forms import are_paths, as_given
+from trainwright.domains.pieces import OnePiece, Pieces
 
 if TYPE_CHECKING:
     from trainwright.domains.deliverable import Deliverable
@@ -68,6 +70,20 @@ class Predictor(ABC):
     @abstractmethod
     def read(self, data: Any) -> Any:
         """Rows as they come, read for this model; raises DataError for what it cannot take."""
+
+    def pieces(self, data: Any) -> Pieces:
+        """Rows as they come, opened to be read and answered piece by piece where the kind of model can; raises as `read` does.
+
+        A list of paths is several files, one after the other.
+        """
+        if are_paths(data):
+            why, fix = "only a table's run reads several files", "name one file"
+            raise RequestError("these are several files", where=", ".join(map(os.fspath, data[:4])), why=why, fix=fix)
+        return OnePiece(self.read(data))
+
+    def key(self) -> Any:
+        """What its answers depend on beside the rows, as plain JSON; None where that cannot be said."""
+        return None
 
     @abstractmethod
     def own_rows(self, split: str) -> Any:

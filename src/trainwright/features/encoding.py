@@ -19,6 +19,8 @@ from trainwright.data.expressions.selected import SelectedSource
 from trainwright.data.expressions.selection import Selection
 from trainwright.data.number_source import NumberSource
 from trainwright.data.source import Source
+from trainwright.data.source_piece import SourcePiece
+from trainwright.data.sources import MEMORY_LIMIT
 from trainwright.data.window_options import WindowConfig
 from trainwright.features.absent_columns import refuse_absent
 from trainwright.features.base import Counts, Feature, PartLayout, one_array
@@ -240,8 +242,7 @@ class TableEncoder:
         """Encodes the source rows numbered `rows` (all when None), in source order, in one pass of bounded memory.
 
         `targets`: True needs them, False leaves them out, None takes those the source has. Blocks above `memory_limit` bytes are files
-        in `directory` (a temporary one when None), with the same values. `train`: the rows of this source that the columns were just
-        fitted on, so that errors can say what to ask for instead. Raises DataError or ManyErrors.
+        in `directory` (a temporary one when None). `train`: the rows that were just fitted on, for errors. Raises DataError or ManyErrors.
         """
         there, known = set(source.schema.names), set(self.known)
         wanted = [name for name in self.targets if targets or (targets is None and name in there)]
@@ -266,14 +267,13 @@ class TableEncoder:
         except RequestError as error:
             raise explain_faults(error, {name: self.features[name] for name in [*self.inputs, *wanted]}, source, train) from error
         numbers = np.concatenate(kept) if kept else np.empty(0, np.int64)
-        joined = ensure_pairs(self.features, self.groups, wanted, references, numbers)
         found = blocks.finish() | weight_block(source, self.weights if wanted else "", numbers)
         return EncodedTable(
             encoder=self,
             blocks=found,
             rows=numbers,
             dropped=[self.describe_dropped(name, numbers) for name, numbers in dropped.items()],
-            references=joined,
+            references=ensure_pairs(self.features, self.groups, wanted, references, numbers),
             counts=counts,
             extra_columns=[name for name in source.schema.names if name not in known],
             storage=blocks,
@@ -283,11 +283,11 @@ class TableEncoder:
         """Encodes new rows without targets; takes what `read` takes."""
         return self.encode(self.read(data), targets=False, memory_limit=memory_limit, directory=directory)
 
-    def read(self, data: Any) -> Source:
+    def read(self, data: Any, memory_limit: int = MEMORY_LIMIT) -> Source:
         """New rows (a source, table, DataFrame, mapping or path), each value read as training read it; raises DataError."""
         form, options = (self.reading.form, self.reading.options) if self.reading else (None, {})
         inputs = self.selection.columns_under(self.inputs) if self.selection else self.inputs
-        source = stand_in(later_source(data, form, inputs, options), self.inputs, self.targets, self.features)
+        source = stand_in(later_source(data, form, inputs, options, memory_limit), self.inputs, self.targets, self.features)
         if self.reading and self.reading.numbers:
             source = NumberSource(source, self.reading.numbers, decimal_of(source, form), keep_text=True)
         if self.selection:
@@ -322,7 +322,7 @@ class TableEncoder:
             chosen = np.zeros(len(source), bool)
             chosen[rows] = True
         droppers = [name for name in columns if self.features[name].drops]
-        start = 0
+        start = source.first if isinstance(source, SourcePiece) else 0
         for batch in source.batches(columns):
             numbers = np.arange(start, start + batch.num_rows)
             keep = np.ones(batch.num_rows, bool) if chosen is None else chosen[start : start + batch.num_rows].copy()
@@ -346,7 +346,7 @@ class TableEncoder:
     def messages_from(self, source: Source) -> None:
         """Makes columns name rows as the source does (with the line in the file, where known)."""
         place = getattr(source, "place", None)
-        for feature in self.features.values():
+        for feature in self.features.values() if not isinstance(source, SourcePiece) else ():  # which was done for the whole of it
             feature.place = feature.place if place is None else place
             feature.read_from(source)
 

@@ -18,7 +18,9 @@ SILENT = 2.0
 class RowProgress:
     """Called with how many rows were looked at and how many of them are broken; what it says goes to standard error."""
 
-    def __init__(self, count: int, what: str, stream: TextIO | None = None) -> None:
+    def __init__(self, count: int, what: str, stream: TextIO | None = None, *, before: int = 0) -> None:
+        """`before`: rows that were done by another process, which say nothing of how fast this one is."""
+        self.before = before
         self.count, self.what, self.stream = count, what, stream or sys.stderr
         self.live = bool(self.stream.isatty()) and os.environ.get("TERM") != "dumb"
         self.begun = time.monotonic()
@@ -35,7 +37,7 @@ class RowProgress:
 
     def line(self, looked: int, broken: int, seconds: float) -> str:
         """`column 'image': 12,800 of 100,000 rows, 640 a second, about 2 min 16 s left; 3 cannot be read`."""
-        rate = max(looked, 1) / max(seconds, 1e-9)
+        rate = max(looked - self.before, 1) / max(seconds, 1e-9)
         left = max(self.count - looked, 0) / rate
         minutes, rest = divmod(round(left), 60)
         hours = f"{minutes // 60} h {minutes % 60:02d} min"

@@ -10,14 +10,14 @@ from trainwright.data.source import Source, TableSource
 from trainwright.features.base import Feature
 
 
-def later_source(data: Any, form: TextForm | None, columns: Collection[str], options: Mapping[str, Any]) -> Source:
-    """A source as it is; new rows as `later_rows` reads them."""
+def later_source(data: Any, form: TextForm | None, columns: Collection[str], options: Mapping[str, Any], memory_limit: int) -> Source:
+    """A source as it is; new rows as `later_rows` reads them, in pieces when larger than `memory_limit` bytes."""
     if hasattr(data, "batches"):
         source: Source = data
         return source
     from trainwright.data.sources.later import later_rows
 
-    return later_rows(data, form, columns, options=options)
+    return later_rows(data, form, columns, memory_limit, options=options)
 
 
 def stand_in(source: Source, inputs: Sequence[str], targets: Sequence[str], features: Mapping[str, Feature]) -> Source:

@@ -34,7 +34,7 @@ def ensure_output(
     if named.endswith(os.sep):
         fix = f"name a file in it, or leave the '{os.sep}' out"
         raise RequestError("a name with a slash at its end means a folder", where=f"{where} {named}", fix=fix)
-    if _is_special(named):
+    if is_special(named):
         return
     real = Path(os.path.realpath(named))
     if real.is_dir():
@@ -68,7 +68,7 @@ def write_output(path: str | os.PathLike[str], *, where: str = "-o", make_folder
     """
     named = os.fspath(path)
     try:
-        if _is_special(named):
+        if is_special(named):
             yield Path(named)
             return
         real = Path(os.path.realpath(named))
@@ -106,7 +106,7 @@ def refuse_writing(error: OSError, named: str, where: str) -> RequestError:
     return RequestError("this cannot be written", where=place, why=error.strerror or str(error), fix=ELSEWHERE)
 
 
-def _is_special(named: str) -> bool:
+def is_special(named: str) -> bool:
     """Whether a pipe or a device is there, which is written to and not replaced."""
     try:
         mode = os.stat(named).st_mode

@@ -149,9 +149,36 @@ def _remove_abandoned(path: Path) -> None:
 
 
 def _hidden_place(path: Path, suffix: str = "") -> Path:
-    stem = path.name.removesuffix(suffix) if suffix else path.name
-    short = stem.encode("utf-8", "surrogateescape")[:LONGEST_STEM].decode("utf-8", "ignore")
-    return path.with_name(f".{short}.{os.getpid()}-{next(_numbers)}.trainwright.tmp{suffix}")
+    plain = path.with_name(path.name.removesuffix(suffix)) if suffix else path
+    return hidden_beside(plain, f"{os.getpid()}-{next(_numbers)}.trainwright.tmp{suffix}")
+
+
+def hidden_beside(path: Path, ending: str) -> Path:
+    """The hidden name beside `path` that ends so; of a long name the beginning."""
+    short = path.name.encode("utf-8", "surrogateescape")[:LONGEST_STEM].decode("utf-8", "ignore")
+    return path.with_name(f".{short}.{ending}")
+
+
+def lock_folder(path: Path) -> int | None:
+    """Make a folder, where it is not there, and lock it while the descriptor is open; None where another process has it, -1 on Windows."""
+    while True:
+        path.mkdir(exist_ok=True)
+        if sys.platform == "win32":
+            return -1
+        import fcntl
+
+        with suppress(FileNotFoundError):  # its owner was done with it
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                return None
+            except OSError:  # a file system without locks
+                return descriptor
+            if _is_at(descriptor, path):
+                return descriptor
+            os.close(descriptor)
 
 
 def _claim_file(path: Path) -> int:

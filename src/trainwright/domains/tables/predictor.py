@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +18,9 @@ from trainwright.config.errors import DataError, RequestError, RunError
 from trainwright.config.trust import as_received
 from trainwright.data.expressions.selected import given_rows
 from trainwright.data.joined_windows import join_by_row
-from trainwright.data.source import Source, notes_on_new_rows
 from trainwright.domains.asked import MeasureOptions, read_asked
 from trainwright.domains.deliverable import Deliverable
-from trainwright.domains.forms import as_rows
+from trainwright.domains.forms import are_paths, as_rows
 from trainwright.domains.place import Place
 from trainwright.domains.predictor import Field, Predictor, Tensors
 from trainwright.domains.tables.analysis.of_rows import importance_of
@@ -31,16 +29,17 @@ from trainwright.domains.tables.embeddings import COLUMN, as_column, embeddings_
 from trainwright.domains.tables.explained import TableSubject
 from trainwright.domains.tables.measured_intervals import interval_column, measure_intervals
 from trainwright.domains.tables.model import Model, rows_at_once
+from trainwright.domains.tables.pieces import HELD, TablePieces
 from trainwright.domains.tables.placed import place_rows
 from trainwright.domains.tables.position_metrics import measured_outputs
 from trainwright.domains.tables.prepared import PreparedTable
 from trainwright.domains.tables.probes.measured import measure_probes
 from trainwright.domains.tables.row_names import names_of, with_names
 from trainwright.domains.tables.taken import TableRows as TableRows
+from trainwright.domains.tables.tally import say_counts
 from trainwright.domains.tables.unreadable_files import set_policies
 from trainwright.explain.explanation import Explanation
 from trainwright.explain.study import Asked
-from trainwright.features.encoding import EncodedTable
 from trainwright.features.row_weights import ROW_WEIGHT
 from trainwright.features.spec import TargetSpec
 from trainwright.features.table_rows import table_rows
@@ -50,8 +49,6 @@ from trainwright.metrics.outcome import Outcome
 from trainwright.runs.configured import with_config
 from trainwright.runs.directory import RunDirectory
 from trainwright.systems.run_config import read_config
-
-log = logging.getLogger(__name__)
 
 WINDOW_ROW = "window.row"
 """The block that says of which row each window is."""
@@ -88,6 +85,15 @@ class TablePredictor(Predictor):
         given, kept = given_rows(source)
         places = encoded.rows if kept is None else kept[encoded.rows]
         return TableRows(encoded, np.arange(len(encoded.rows)), places, given, source.name, source=source, names=names_of(source))
+
+    def pieces(self, data: Any) -> TablePieces:
+        """The rows of a source, or of a list of files one after the other, read and encoded piece by piece; raises as `read` does."""
+        encoder = self.model.encoder
+        arrays = {each.name for each in self.inputs if each.shape}
+        sources = [encoder.read(as_rows(each, arrays), memory_limit=HELD) for each in (data if are_paths(data) else [data])]
+        for source in sources:
+            encoder.check_columns(source, encoder.inputs)
+        return TablePieces(encoder, sources)
 
     def own_rows(self, split: str) -> TableRows:
         """The rows of a split, read again as the run's configuration says; raises RunError when the data changed or it is empty."""
@@ -136,6 +142,14 @@ class TablePredictor(Predictor):
             if fitted is not None and fitted.conformal is not None:
                 columns |= conformal_columns(target, feature, fitted.conformal, outputs["scores"])
         return pa.table(columns)
+
+    def key(self) -> Any:
+        """The files of the model, and what is asked of it."""
+        if self.place is None:
+            return None
+        files = [[each.name, (found := each.stat()).st_size, found.st_mtime_ns] for each in sorted(self.place.model.iterdir())]
+        asked = [self.asked.unreadable, self.asked.all_unreadable, self.model.views, self.model.thresholds, self.embeds]
+        return [str(self.place.model.resolve()), files, *asked]
 
     def decided_at(self, threshold: float | str) -> TablePredictor:
         """The same, with the binary targets decided at this probability, 0 to 1, or at the `tuned` one; raises RequestError."""
@@ -280,26 +294,6 @@ def trained_on(run: RunDirectory) -> list[str]:
     except (RequestError, KeyError, TypeError):  # it names none, then; whoever needs the file will say what is wrong with it
         return []
     return [each for each in paths if isinstance(each, str)] if isinstance(paths, list) else []
-
-
-def say_counts(source: Source, encoded: EncodedTable) -> None:
-    """Log what was unknown, dropped or left over in new rows, and what is missing at over twice the rate of training."""
-    encoded.say_invalid()
-    encoded.say_files()
-    for note in notes_on_new_rows(source):
-        log.info("note: %s: %s", source.name, note)
-    if encoded.extra_columns:
-        log.info("note: %s: columns that training did not know were left out: %s", source.name, ", ".join(encoded.extra_columns[:12]))
-    for name, counts in encoded.counts.items():
-        if counts.unknown:
-            log.warning("column '%s': %s values were never seen in training and count as unknown", name, f"{counts.unknown:,}")
-        feature, rows = encoded.encoder.features[name], len(encoded.rows)
-        usual = feature.missing_in_training / max(feature.fitted_rows, 1)
-        if name in encoded.encoder.inputs and counts.missing > 2 * usual * rows:
-            shown = f"{counts.missing:,} of {rows:,} values are missing ({usual:.1%} in training)"
-            log.info("note: column '%s': %s", name, shown)
-    for dropped in encoded.dropped:
-        log.warning("%s rows are left without a prediction: %s", f"{len(dropped.rows):,}", dropped.reason)
 
 
 def _shape_of_none(target: TargetSpec) -> tuple[int, ...]:

@@ -17,9 +17,10 @@ from trainwright.domains.prepared import Finished
 from trainwright.domains.tables.calibration import Calibration, calibration_lines, check_calibration
 from trainwright.domains.tables.finish import finish
 from trainwright.domains.tables.model import Model
-from trainwright.domains.tables.predictor import NONE_LEFT, say_counts
+from trainwright.domains.tables.predictor import NONE_LEFT
 from trainwright.domains.tables.prepared import PreparedTable
 from trainwright.domains.tables.show import result_lines
+from trainwright.domains.tables.tally import say_counts
 from trainwright.domains.tables.verdicts import headline_of
 from trainwright.engine.result import FitResult
 from trainwright.features.encoded_hashes import encoded_hashes
