@@ -335,7 +335,7 @@ REFUSED = {
     "another split": ("own", "--split tests", "the data have no tests split"),
     "no rows": ("table", "", "there are no rows to predict"),
     "another split of a table": ("table", "--split tests", "no tests rows"),
-    "two files": ("own", "rows.npz wide.npz", "one argument too many"),
+    "two files": ("own", "rows.npz wide.npz", "these are several files"),
 }
 
 
