@@ -37,6 +37,7 @@ ALL = (
     "signals_processing",
     "signals_peaks",
     "signals_delineation",
+    "quantize",
     "diffusion_step",
     "diffusion_digits",
     "diffusion_gaussians",

@@ -84,9 +84,9 @@ def in_torch(model: Scaled) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def write_float(model: Scaled, path: Path) -> None:
-    given, shapes = {"raw": {"pixels": torch.zeros(3, 64)}}, {"raw": {"pixels": {0: torch.export.Dim.DYNAMIC}}}
+    given, shapes = ({"pixels": torch.zeros(3, 64)}, {}), ({"pixels": {0: torch.export.Dim.DYNAMIC}},)
     names = {"input_names": ["pixels"], "output_names": ["logits"]}
-    program = torch.onnx.export(model, kwargs=given, dynamic_shapes=shapes, opset_version=20, verbose=False, **names)
+    program = torch.onnx.export(model, given, dynamic_shapes=shapes, opset_version=20, verbose=False, **names)
     program.save(str(path), external_data=False)
 
 

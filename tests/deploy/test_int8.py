@@ -6,15 +6,18 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import helper
 from tests.deploy.int8_files import digits, write_convolutions, write_dense
 
 from trainwright.config.errors import ConfigError, DataError, RequestError, RunError
 from trainwright.deploy.int8.layers import find_layers, leave_out, name_nodes
 from trainwright.deploy.int8.quantizing import write_dynamic, write_static
 from trainwright.deploy.int8.report import Request, quantize_file
+from trainwright.deploy.int8.sensitivity import relative_error
 from trainwright.deploy.int8.stored import check_stored
 
-PARAMETERS = {f"net.{number}.{part}" for number in range(3) for part in ("weight", "bias")}
+PARAMETERS = {f"net.{number}.weight": np.zeros((1, 1), np.float32) for number in range(3)}
+"""By name, as an exporter keeps them."""
 
 
 def open_file(path: Path):
@@ -35,10 +38,10 @@ def feeds(count: int = 512) -> list[dict[str, np.ndarray]]:
     return [{"pixels": digits()[0][start : start + 64]} for start in range(0, count, 64)]
 
 
-def layers_of(path: Path):
+def layers_of(path: Path, parameters=PARAMETERS):
     model = onnx.load(str(path))
     name_nodes(model)
-    return find_layers(model, PARAMETERS)
+    return find_layers(model, parameters)
 
 
 def accuracy(path: Path) -> float:
@@ -50,6 +53,36 @@ def test_only_what_was_trained_is_rounded(files):
     assert [each.name for each in layers_of(files["dense"])] == ["net.0", "net.1"], "the fixed scale in front is a matrix too"
     assert [each.operator for each in layers_of(files["conv"])] == ["Conv", "Conv", "Gemm"]
     assert len(find_layers(onnx.load(str(files["dense"])))) == 3, "without the names of parameters nobody knows"
+
+
+def test_a_weight_that_lost_its_name_is_known_by_its_numbers(files):
+    model = onnx.load(str(files["dense"]))
+    (weight,) = [each for each in model.graph.initializer if each.name == "net.0.weight"]
+    trained = {"body.first.weight": np.ascontiguousarray(onnx.numpy_helper.to_array(weight).T)}
+    assert [(each.name, each.weight) for each in find_layers(model, trained)] == [("body.first", "net.0.weight")]
+    assert find_layers(model, {"body.first.weight": trained["body.first.weight"] + 1}) == []
+
+
+@pytest.mark.parametrize("mode", ["static", "dynamic"])
+def test_a_stack_of_matrices_has_one_scale_or_stays_float(tmp_path, mode):
+    make = np.random.default_rng(0)
+    stack = make.normal(0, 1, (5, 64, 8)).astype(np.float32)
+    nodes = [helper.make_node("MatMul", ["pixels", "stack.weight"], ["logits"])]
+    given = helper.make_tensor_value_info("pixels", onnx.TensorProto.FLOAT, ["rows", 64])
+    gives = helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, [5, "rows", 8])
+    graph = helper.make_graph(nodes, "stack", [given], [gives], [onnx.numpy_helper.from_array(stack, "stack.weight")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), str(tmp_path / "float.onnx"))
+    layers = layers_of(tmp_path / "float.onnx", {"stack.weight": stack})
+    assert [each.is_stack for each in layers] == [True]
+    if mode == "dynamic":
+        with pytest.raises(RequestError, match="nothing of this model can be int8"):
+            write_dynamic(tmp_path / "float.onnx", tmp_path / "int8.onnx", layers)
+        return
+    write_static(tmp_path / "float.onnx", tmp_path / "int8.onnx", layers, feeds(64))
+    check_stored(tmp_path / "float.onnx", tmp_path / "int8.onnx", layers)
+    rows = {"pixels": digits()[2][:20]}
+    answers = [open_file(tmp_path / f"{each}.onnx")(rows)["logits"] for each in ("float", "int8")]
+    assert relative_error({"logits": answers[0]}, {"logits": answers[1]}) < 0.02
 
 
 @pytest.mark.parametrize("name", ["dense", "conv"])

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Collection, Iterable
+import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.config.name_patterns import fits
+from trainwright.deploy.int8.library import need
 
 WEIGHT_AT = {"Conv": 1, "ConvTranspose": 1, "Gemm": 1, "MatMul": 1, "Gather": 0}
 """Operator with a weight → which of its inputs that is."""
 CONVOLUTIONS = ("Conv", "ConvTranspose")
-MADE_OF_PARAMETERS = ("aten.linear", "aten.conv", "aten.embedding", "aten._convolution", "aten.addmm")
-"""What a node whose weight lost its name in constant folding was traced from, if the weight was a layer's and not a fixed table."""
+FLOAT = 1
+"""How ONNX calls float32."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A node with a float weight: `name` is the path of its module where the exporter has kept it, else the name of the node."""
+    """A node with a float weight: `name` is the path of the module that has it, or the name of the node."""
 
     name: str
     node: str
     operator: str
     weight: str
-    values: int
-    """Numbers in the weight."""
+    shape: tuple[int, ...]
+    """Of the weight."""
+
+    @property
+    def values(self) -> int:
+        """Numbers in the weight."""
+        return math.prod(self.shape)
+
+    @property
+    def is_stack(self) -> bool:
+        """Whether its weight is several matrices, which have one scale together: ONNX Runtime has no other kernel for them."""
+        return self.operator == "MatMul" and len(self.shape) > 2
 
 
 def name_nodes(model: Any) -> None:
@@ -38,44 +51,52 @@ def name_nodes(model: Any) -> None:
         taken.add(node.name)
 
 
-def find_layers(model: Any, parameters: Collection[str] | None = None) -> list[Layer]:
+def find_layers(model: Any, parameters: Mapping[str, np.ndarray] | None = None) -> list[Layer]:
     """The layers with float weights of two or more axes, in the order of the graph.
 
-    With `parameters`, the names of a module's parameters, fixed tables (a filter bank, a scale) are none: only what was trained is rounded.
+    With `parameters`, those of the module by name, fixed tables (a filter bank, a scale) are none: only what was trained is rounded. A
+    weight that an exporter turned round or merged with its norm is known by its values, or its name.
     """
-    weights = {each.name: each for each in model.graph.initializer if each.data_type == 1 and len(each.dims) >= 2}
+    array = need("onnx").numpy_helper.to_array
+    weights = {each.name: each for each in model.graph.initializer if each.data_type == FLOAT and len(each.dims) >= 2}
+    trained = None if parameters is None else _Parameters(parameters)
     found = []
     for node in model.graph.node:
         at = WEIGHT_AT.get(node.op_type)
         weight = weights.get(node.input[at]) if at is not None and len(node.input) > at else None
-        if weight is None or not _trained(node, weight.name, parameters):
+        if weight is None:
             continue
-        values = 1
-        for each in weight.dims:
-            values *= each
-        found.append(Layer(_path_of(node, weight.name), node.name, node.op_type, weight.name, values))
+        name = weight.name if trained is None else trained.name_of(weight.name, array(weight))
+        if name:
+            shape = tuple(weight.dims)
+            found.append(Layer(name.rpartition(".")[0] or node.name, node.name, node.op_type, weight.name, shape))
     return found
 
 
-def _trained(node: Any, weight: str, parameters: Collection[str] | None) -> bool:
-    if parameters is None or weight in parameters:
-        return True
-    traced = next((each.value for each in node.metadata_props if each.key == "pkg.torch.onnx.fx_node"), "")
-    return any(f"torch.ops.{each}" in traced for each in MADE_OF_PARAMETERS)
+class _Parameters:
+    """What was trained, found again by name or by the numbers in it."""
 
+    def __init__(self, parameters: Mapping[str, np.ndarray]) -> None:
+        self._names = set(parameters)
+        self._by_size: dict[int, list[tuple[str, np.ndarray]]] = {}
+        for name, each in parameters.items():
+            self._by_size.setdefault(each.size, []).append((name, each))
+        self._sorted: dict[str, np.ndarray] = {}
 
-def _path_of(node: Any, weight: str) -> str:
-    """The dotted path of a layer: of its weight, or, where that lost its name in constant folding, of the module it was traced from."""
-    return weight.rpartition(".")[0] or _module_of(node) or node.name
+    def name_of(self, weight: str, values: np.ndarray) -> str:
+        """The parameter that a weight is, however its axes lie; "" for none."""
+        if weight in self._names:
+            return weight
+        candidates = self._by_size.get(values.size, [])
+        if not candidates:
+            return ""
+        given = np.sort(values, axis=None)
+        return next((name for name, each in candidates if np.array_equal(self._in_order(name, each), given)), "")
 
-
-def _module_of(node: Any) -> str:
-    scopes = next((each.value for each in node.metadata_props if each.key == "pkg.torch.onnx.name_scopes"), "")
-    try:
-        names = ast.literal_eval(scopes) if scopes else []
-    except (ValueError, SyntaxError):
-        return ""
-    return names[-2] if isinstance(names, list) and len(names) > 1 and isinstance(names[-2], str) else ""
+    def _in_order(self, name: str, values: np.ndarray) -> np.ndarray:
+        if name not in self._sorted:
+            self._sorted[name] = np.sort(values, axis=None)
+        return self._sorted[name]
 
 
 def leave_out(layers: Iterable[Layer], patterns: Collection[str], where: str) -> list[Layer]:

@@ -48,6 +48,7 @@ def write_static(
     """
     quantization, model = need("onnxruntime.quantization"), _ready(source, layers)
     rows = Rows(feeds)
+    stacks = {each.weight: [{"quant_type": quantization.QuantType.QInt8, "symmetric": True}] for each in layers if each.is_stack}
     between = [each.name for each in model.graph.node if each.op_type in PASSING] + find_joins(model, layers)
     with without_advice():
         quantization.quantize_static(
@@ -60,7 +61,7 @@ def write_static(
             op_types_to_quantize=sorted({each.operator for each in layers} | set(PASSING + JOINING)),
             nodes_to_quantize=[each.node for each in layers] + between,
             calibration_cache_path=cache,
-            extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"]},
+            extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"], "TensorQuantOverrides": stacks},
         )
     _keep_description(source, target)
     return rows.count
@@ -81,7 +82,11 @@ def find_joins(model: Any, layers: Sequence[Layer]) -> list[str]:
 
 
 def write_dynamic(source: Path, target: Path, layers: Sequence[Layer]) -> None:
-    """Write the file whose `layers` have int8 weights, with activations ranged over the rows of each call; see `refuse_slower`."""
+    """Write the file whose `layers` have int8 weights, with activations ranged over the rows of each call; see `refuse_slower`.
+
+    Stacks of matrices are left float.
+    """
+    layers = [each for each in layers if not each.is_stack]
     quantization, model = need("onnxruntime.quantization"), _ready(source, layers)
     chosen = [each.node for each in layers]
     with without_advice():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from trainwright.config.errors import DataError
 from trainwright.deploy.int8.layers import find_layers, leave_out, name_nodes
@@ -30,17 +32,23 @@ class Request:
 
 
 def quantize_file(
-    source: Path, target: Path, request: Request, feeds: Iterable[Feed], rows: Sequence[Feed], open_file: Open, parameters: Collection[str]
+    source: Path,
+    target: Path,
+    request: Request,
+    feeds: Iterable[Feed],
+    rows: Sequence[Feed],
+    open_file: Open,
+    parameters: Mapping[str, np.ndarray],
 ) -> dict[str, Any]:
     """Write the int8 file of the float one; what was done, by layer and in all, for a report.
 
-    `feeds` are training rows for calibration, `rows` others to compare on; `parameters` the names of what was trained. Raises RequestError
+    `feeds` are training rows for calibration, `rows` others to compare on; `parameters` what was trained, by name. Raises RequestError
     for dynamic convolutions, ConfigError for a pattern that names nothing, DataError without rows for calibration.
     """
     model = need("onnx").load(str(source))
     name_nodes(model)
     every = find_layers(model, parameters)
-    layers = leave_out(every, request.skip, request.where)
+    layers = [each for each in leave_out(every, request.skip, request.where) if request.mode == "static" or not each.is_stack]
     feeds = list(feeds) if request.mode == "static" else []
     if request.mode == "static":
         _ensure_rows(feeds, request)
