@@ -14,6 +14,7 @@ from trainwright._version import __version__
 if TYPE_CHECKING:
     from trainwright.api.calibrate import calibrate as calibrate
     from trainwright.api.compare import compare as compare
+    from trainwright.api.export import export as export
     from trainwright.api.fit import fit as fit
     from trainwright.api.group import Group as Group
     from trainwright.api.group import sweep as sweep
@@ -74,6 +75,7 @@ _WHERE = {
     "prune": "trainwright.api.prune",
     "compare": "trainwright.api.compare",
     "serve": "trainwright.api.serve",
+    "export": "trainwright.api.export",
     "sweep": "trainwright.api.group",
     "Group": "trainwright.api.group",
     "tune_batch_size": "trainwright.api.tune",
@@ -153,6 +155,7 @@ __all__ = [
     "ema_update",
     "eval_mode",
     "expires",
+    "export",
     "find",
     "fit",
     "hf_datasets_augs_helper",

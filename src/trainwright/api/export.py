@@ -4,70 +4,146 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from trainwright.api.predictors.kinds import kind_of, open_place
-from trainwright.config.errors import RequestError, RunError, did_you_mean
+from trainwright.config.errors import RequestError, RunError, TrainwrightError, did_you_mean
+from trainwright.config.model import PartConfig
+from trainwright.config.part_options import check_options
 from trainwright.config.registry import build, parts
-from trainwright.config.trust import as_received
+from trainwright.config.trust import as_received, trusting
+from trainwright.deploy.delivery import PARITY, deliver, names_beside
 from trainwright.deploy.exporters.base import Exporter, Trained
-from trainwright.deploy.exporters.description import describe_deliverable
+from trainwright.deploy.parity.proof import Parity
 from trainwright.domains.place import Place, find_place, require_config
 from trainwright.domains.predictor import Predictor
-from trainwright.files.outputs import ensure_output_folder, write_output_folder
+from trainwright.files.outputs import ensure_output, ensure_output_folder, write_output_folder
 from trainwright.files.tensors import save_tensors
-from trainwright.files.text import write_json
+from trainwright.files.text import read_json
 from trainwright.runs.signing import sign
 from trainwright.runs.ways_on import to_its_end
 from trainwright.weights.files import read_weights_file
 from trainwright.weights.half import Half, in_half
 
-COLUMNS = "columns.json"
 OLD = {"torch": "pt2"}
 """What formats were called before, understood for one release."""
 
 
-def export_run(path: str | os.PathLike[str], output: Path | None = None, form: str = "", dtype: Half | None = None) -> list[Path]:
-    """The files that `export_model` writes of the run at `path`, to a folder of its name where none is named; or those of a `form`.
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote."""
 
-    With `dtype` its weights are rounded to half precision.
+    files: list[Path]
+    parity: Parity | None = None
+    """How it answers beside the run's model; None for a format that holds no network that could answer."""
 
-    Raises RunError when there is no model yet, RequestError for an unknown form, when the place is taken or in a run, or the disk refuses.
+
+def export(
+    path: str | os.PathLike[str],
+    to: str = "",
+    output: str | os.PathLike[str] | None = None,
+    *,
+    rows: Any = None,
+    dtype: Half | None = None,
+    trust_code: bool = False,
+    **options: Any,
+) -> Exported:
+    """Write the model of a finished run for others to run: `to` a format (`onnx`, `pt2`, …) with its options, or as it is.
+
+    The artifact is proven on rows of the run, or on `rows`, and kept only where it answers as the run does. `output`: a file with the
+    ending of the format, or a new or empty folder. Raises RunError when there is no model yet, RequestError for an unknown format or
+    option, a place that is taken, and what cannot be traced; TrainwrightError where the artifact answers otherwise.
     """
+    with trusting(trust_code):
+        return export_run(path, None if output is None else Path(output), to, dtype, options, rows, "tw.export")
+
+
+def export_run(
+    path: str | os.PathLike[str],
+    output: Path | None = None,
+    form: str = "",
+    dtype: Half | None = None,
+    options: Mapping[str, Any] | PartConfig | None = None,
+    rows: Any = None,
+    where: str = "command line",
+    opened: Callable[[], Predictor] | None = None,
+) -> Exported:
+    """The same, with what messages call the place where options were given, and what opens its model where a path does not say it all."""
     if form and dtype is not None:
         fix = "leave one of them out: a format writes numbers as it wants to"
-        raise RequestError("half precision is for the model's own files", where="command line: --dtype", fix=fix)
-    exporter = _exporter(OLD.get(form, form)) if form else None
+        raise RequestError("half precision is for the model's own files", where=f"{where}: --dtype", fix=fix)
+    form = form or form_of(output)
+    exporter = make_exporter(form, options or {}, where) if form else None
     place = find_place(path)
     if not require_config(place).has_model:
         why = "training did not reach its end"
         raise RunError("this run has no model yet", where=str(place.path), why=why, fix=to_its_end(place.path))
     name = place.run.name if place.run is not None else place.path.name
     if exporter is not None:
-        return export_as(place, output or Path(f"{name}-{form}"), exporter)
+        return export_as(place, output or Path(f"{name}-{form}"), exporter, rows, opened or (lambda: open_place(place)))
     kind = kind_of(place)
-    return export_model(place, output or Path(f"{name}-model"), open_place(place) if kind.adds_to_export else None, dtype)
+    return Exported(export_model(place, output or Path(f"{name}-model"), open_place(place) if kind.adds_to_export else None, dtype))
 
 
-def _exporter(name: str) -> Exporter:
-    """The exporter of a format; raises RequestError for an unknown one."""
-    known = parts("exporter")
+def form_of(output: Path | None) -> str:
+    """The format whose files end as `output` does; empty where none does."""
+    ending = "" if output is None else output.suffix.lower()
+    return next((name for name, each in parts("exporter").items() if ending and each.load().suffix == ending), "")
+
+
+def make_exporter(form: str, options: Mapping[str, Any] | PartConfig, where: str) -> Exporter:
+    """The exporter of a format; raises RequestError for an unknown one, ConfigError for options that it does not have."""
+    name, known = OLD.get(form, form), parts("exporter")
     if name not in known:
         fix = did_you_mean(name, known) or "leave --to out (trainwright list exporter shows the formats)"
-        raise RequestError(f"there is no format '{name}'", where="command line: --to", fix=fix)
-    made: Exporter = build("exporter", known[name].config(type=name))
+        raise RequestError(f"there is no format '{form}'", where=f"{where}: --to", fix=fix)
+    asked = options if isinstance(options, PartConfig) else check_options(known[name].config, name, dict(options), where=where)
+    made: Exporter = build("exporter", asked)
     return made
 
 
-def export_as(place: Place, output: Path, exporter: Exporter) -> list[Path]:
-    """The artifact of a format and how its inputs are read, in a folder that is whole or not there. Raises RequestError, RunError."""
-    ensure_output_folder(output, place.path)
-    trained = Trained(place.path, open_place(place))
-    with write_output_folder(output) as folder:
-        exporter.write(trained, folder / f"model{exporter.suffix}")
-        if exporter.opens:
-            write_json(folder / COLUMNS, describe_deliverable(trained.deliverable))
-    return sorted(each for each in output.rglob("*") if each.is_file())
+def export_as(place: Place, output: Path, exporter: Exporter, rows: Any, opened: Callable[[], Predictor]) -> Exported:
+    """The artifact of a format with what stands beside it, at a file of its ending, or in a folder that is whole or not there.
+
+    Raises TrainwrightError for an artifact that answers otherwise than the run does, of which parity.json alone stays.
+    """
+    single = bool(exporter.suffix) and output.suffix == exporter.suffix
+    folder, name = (output.parent, output.name) if single else (output, f"model{exporter.suffix}")
+    _ensure_free(place, output, [name, *names_beside(exporter)] if single else None)
+    trained = Trained(place.path, opened())
+    with write_output_folder(folder, beside=single) as hidden:
+        parity = deliver(trained, exporter, hidden / name, rows)
+        written = sorted(each.relative_to(hidden) for each in hidden.rglob("*") if each.is_file())
+    if parity is not None and not parity.passed:
+        raise refuse_different(parity, folder / PARITY)
+    return Exported([folder / each for each in written], parity)
+
+
+def _ensure_free(place: Place, output: Path, names: list[str] | None) -> None:
+    """Raises RequestError where something is in the way; the report of an export that failed is not."""
+    folder = output if names is None else output.parent
+    report = folder / PARITY
+    if report.is_file() and (read_json(report) or {}).get("passed") is False:
+        report.unlink()
+    if names is None:
+        ensure_output_folder(output, place.path)
+        return
+    ensure_output(output, place.path, make_folders=True)
+    taken = next((each for each in names if (folder / each).exists()), None)
+    if taken is not None:
+        fix = f"name a folder: -o {output.stem}/{output.name}"
+        raise RequestError(f"'{folder / taken}' is there already", where=f"-o {output}", why="an export replaces nothing", fix=fix)
+
+
+def refuse_different(parity: Parity, report: Path) -> TrainwrightError:
+    """The failure of an artifact that answers otherwise, with the row that shows it."""
+    worst = parity.worst
+    why = f"row {worst.row} of {parity.source}, {worst.name}: {worst.run} by the run's model, {worst.artifact} by the artifact"
+    what = f"{parity.artifact} does not answer as the run does, and was not kept"
+    return TrainwrightError(what, where=f"{worst.over} of {parity.rows} rows", why=why, fix=f"{report} has every column")
 
 
 def export_model(place: Place, output: Path, predictor: Predictor | None, dtype: Half | None = None) -> list[Path]:

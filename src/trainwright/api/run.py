@@ -14,6 +14,7 @@ from trainwright.runs.results import read_results
 from trainwright.runs.ways_on import to_its_end
 
 if TYPE_CHECKING:
+    from trainwright.api.export import Exported
     from trainwright.explain.explanation import Explanation
 
 
@@ -146,6 +147,13 @@ class Run:
             batch_size=batch_size,
         )
         return explain_with(self.predictor, asked, data, split=split, target=target, folder=folder)
+
+    def export(self, to: str = "", output: str | os.PathLike[str] | None = None, *, rows: Any = None, **options: Any) -> Exported:
+        """Write the model for others to run, as `tw.export` does; raises what that raises."""
+        from trainwright.api.export import export_run
+
+        place = None if output is None else Path(output)
+        return export_run(self.path, place, to, None, options, rows, where="run.export", opened=self._opened)
 
     def report(self) -> Path:
         """Draws report.html anew and returns its path."""

@@ -285,7 +285,7 @@ class Training:
         if place.exists():
             log.warning("%s is there already; export another time: trainwright export %s -o FOLDER", place, shlex.quote(str(self.run.path)))
             return
-        for each in export_run(self.run.path, place):
+        for each in export_run(self.run.path, place).files:
             print(each, flush=True)
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from trainwright.parallel.world import World
 
 Tensors = dict[str, Tensor]
+Metrics = dict[str, dict[str, float]]
+"""Target → metric → value."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,16 @@ class Predictor(ABC):
     @abstractmethod
     def measure(self, rows: Any, split: str) -> dict[str, Any]:
         """`{"rows", "metrics", …}` of rows that were read, as `split` (`test` or `validation`); raises DataError where targets lack."""
+
+    def some_rows(self, split: str, count: int) -> Any:
+        """Up to `count` rows of a split, spread evenly over it, as they come: what `read` takes; raises what `own_rows` raises."""
+        del count
+        raise RequestError("this kind of run has no rows of its own that could be read again", where=f"--split {split}", fix="name rows")
+
+    def measure_outputs(self, rows: Any, outputs: Mapping[str, np.ndarray]) -> tuple[Metrics, Metrics] | None:
+        """The metrics of rows as they come by this model, and by what an artifact of it gave for them; None where that is not known."""
+        del rows, outputs
+        return None
 
     def decided_at(self, threshold: float | str) -> Predictor:
         """The same, with rows called positive from this probability, or the `tuned` one; raises RequestError for models without classes."""

@@ -81,15 +81,15 @@ def write_output(path: str | os.PathLike[str], *, where: str = "-o", make_folder
 
 
 @contextmanager
-def write_output_folder(path: str | os.PathLike[str], *, where: str = "-o") -> Iterator[Path]:
-    """The same for a folder that is new or empty."""
+def write_output_folder(path: str | os.PathLike[str], *, where: str = "-o", beside: bool = False) -> Iterator[Path]:
+    """The same for a folder that is new or empty; with `beside` what is made comes to lie in it beside what is there already."""
     named = os.fspath(path)
     real = Path(os.path.realpath(named))
     try:
         for each in (real.parent, real):
             if each.is_dir():
                 sweep(each)
-        with whole_folder(real) as temporary:
+        with whole_folder(real, beside=beside) as temporary:
             yield temporary
     except OSError as error:
         raise refuse_writing(error, named, where) from error

@@ -50,14 +50,17 @@ def whole_file(path: Path, *, sync: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, *, beside: bool = False) -> Iterator[Path]:
     """A hidden folder which becomes `path` (absent until now, or empty) when the block ends well, and is gone when it does not.
 
-    Folders above it that are missing are made. Raises OSError when the disk refuses.
+    Folders above it that are missing are made. With `beside` what is made comes to lie in `path` beside what is there already. Raises
+    OSError when the disk refuses.
     """
-    missing = [each for each in path.absolute().parents if not each.exists()]
+    missing = [each for each in (*([path.absolute()] if beside else []), *path.absolute().parents) if not each.exists()]
+    if beside:
+        path.mkdir(parents=True, exist_ok=True)
     # A mount point cannot be renamed over: what is made lies in it then, and its entries are moved up one by one.
-    fixed = path.exists() and (os.path.ismount(path) or path.samefile(Path.cwd()))
+    fixed = beside or path.exists() and (os.path.ismount(path) or path.samefile(Path.cwd()))
     temporary = _hidden_place(path / path.resolve().name if fixed else path)
     descriptor = -1
     done = False

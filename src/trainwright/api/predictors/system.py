@@ -144,6 +144,18 @@ class SystemPredictor(Predictor):
         self._take(prepared.system, (prepared.splits.get("train") or prepared.splits[split]).example())
         return prepared.splits[split]
 
+    @_as_its_files_may
+    def some_rows(self, split: str, count: int) -> Tensors:
+        """Up to `count` rows of a split by the names of what the system takes: spread evenly, or the first where they come in order."""
+        rows = self.own_rows(split)
+        wanted = {each.name for each in self.inputs}
+        if rows.batched or rows.iterable:
+            places = torch.arange(1 if rows.batched else min(count, len(rows)))
+        else:
+            places = torch.linspace(0, len(rows) - 1, min(count, len(rows)), dtype=torch.float64).long()
+        rows.begin_epoch(0, 0)
+        return {name: each[:count] for name, each in as_blocks(rows.take(places)).items() if name in wanted}
+
     def preprocess(self, rows: Any) -> Tensors:
         """The blocks of rows as they come."""
         return self.blocks_of(self.read(rows))

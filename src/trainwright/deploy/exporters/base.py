@@ -13,7 +13,7 @@ import numpy as np
 
 from trainwright.config.errors import RequestError
 from trainwright.domains.deliverable import Deliverable
-from trainwright.domains.predictor import Predictor
+from trainwright.domains.predictor import Predictor, Tensors
 
 Arrays = dict[str, np.ndarray]
 Answers = Callable[[Arrays], Arrays]
@@ -41,6 +41,10 @@ class Exporter(ABC):
     """The ending of its file (`.onnx`); empty where it is a folder."""
     opens: ClassVar[bool] = True
     """Whether what it writes can answer inputs by itself."""
+    describes_itself: ClassVar[bool] = False
+    """Whether the artifact holds how its columns are read; else columns.json lies beside it."""
+    loader: ClassVar[str] = ""
+    """The file of `deploy/loading/` that loads it without Trainwright, which is copied beside it; empty for none."""
     executes_on_load: ClassVar[bool] = False
     """Whether who opens it may run what it holds, so that one from elsewhere is only opened where somebody consents."""
 
@@ -50,6 +54,10 @@ class Exporter(ABC):
     @abstractmethod
     def write(self, trained: Trained, target: Path) -> list[Path]:
         """Write a new file, or a new folder; the files that were written. Raises RequestError for what the format cannot hold."""
+
+    def given(self, deliverable: Deliverable, tensors: Tensors) -> Arrays:
+        """What the artifact takes, of what the module takes."""
+        return {name: each.numpy() for name, each in tensors.items()}
 
     def open(self, target: Path) -> Answers:
         """What answers inputs with what was written, and nothing else. Raises RunError for a file that is damaged."""

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from trainwright.domains.deliverable import Deliverable
+import torch
+
+from trainwright._version import __version__
+from trainwright.deploy.exporters.base import Trained
+from trainwright.domains.place import find_place
+from trainwright.files.download import sha256_of
 
 FORMAT = 1
 
 
-def describe_deliverable(deliverable: Deliverable) -> dict[str, Any]:
-    """The dtype and shape of each input, None for an axis of any size, with how a host reads columns and what outputs stand for."""
+def describe_trained(trained: Trained, texts: Collection[str] = ()) -> dict[str, Any]:
+    """Which model it is, the dtype and axes of each input, how a host reads each column and what outputs stand for.
+
+    `texts`: inputs that the artifact takes as strings. An axis is a size, or the name of one of any size.
+    """
+    deliverable = trained.deliverable
     tensors = {
-        each.name: {"dtype": each.dtype, "shape": [None if isinstance(axis, str) else axis for axis in each.axes]}
+        each.name: {"column": each.column, "dtype": "string" if each.name in texts else each.dtype, "axes": list(each.axes)}
         for each in deliverable.inputs
     }
-    return {"format": FORMAT, "tensors": tensors, **deliverable.host}
+    outputs = {each.name: {"dtype": each.type, "axes": ["rows", *each.shape]} for each in deliverable.outputs}
+    about = {"name": trained.path.name, "digest": digest_of(trained), "versions": {"trainwright": __version__, "torch": torch.__version__}}
+    return {"format": FORMAT, **about, "tensors": tensors, "outputs": outputs, **deliverable.host}
+
+
+def digest_of(trained: Trained) -> str:
+    """The sha256 of the weights that are exported, as results.json has it; empty where no file holds them."""
+    weights = find_place(trained.path).model / "model.safetensors"
+    return sha256_of(weights) if weights.is_file() else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,7 +22,7 @@ from trainwright.domains.asked import MeasureOptions, read_asked
 from trainwright.domains.deliverable import Deliverable
 from trainwright.domains.forms import are_paths, as_rows
 from trainwright.domains.place import Place
-from trainwright.domains.predictor import Field, Predictor, Tensors
+from trainwright.domains.predictor import Field, Metrics, Predictor, Tensors
 from trainwright.domains.tables.analysis.of_rows import importance_of
 from trainwright.domains.tables.conformal_columns import conformal_columns
 from trainwright.domains.tables.embeddings import COLUMN, as_column, embeddings_of
@@ -113,6 +113,25 @@ class TablePredictor(Predictor):
         numbers = data.table.rows[positions]
         names, column = names_of(data.source, numbers if kept is None else kept[numbers]), interval_column(prepared.config)
         return TableRows(data.table, positions, places, len(places), data.source.name, size, data.source, column, names)
+
+    def some_rows(self, split: str, count: int) -> pa.Table:
+        """Up to `count` rows of a split, spread evenly over it, as its source gives them."""
+        rows = self.own_rows(split)
+        places = np.unique(np.linspace(0, len(rows.positions) - 1, count).astype(np.int64))
+        source: Any = rows.source
+        found: pa.Table = source.read(rows.encoded.rows[rows.positions[places]])
+        return found
+
+    def measure_outputs(self, rows: Any, outputs: Mapping[str, np.ndarray]) -> tuple[Metrics, Metrics] | None:
+        """The metrics of labelled rows by this model, and by `<target>.probability` or `<target>.prediction` of an artifact of it."""
+        wanted = {spec.name: spec.metrics or default_metrics(spec.kind) for spec in self.model.encoder.spec.targets}
+        own = self.outcomes(self.read(rows, labelled=True))
+        given = {}
+        for name, outcome in own.items():
+            scores = outputs[f"{name}.probability" if f"{name}.probability" in outputs else f"{name}.prediction"]
+            given[name] = replace(outcome, scores=scores.reshape(outcome.scores.shape))
+        measured = [{name: compute(each, wanted[name]) for name, each in found.items()} for found in (own, given)]
+        return measured[0], measured[1]
 
     def preprocess(self, rows: Any) -> Tensors:
         """The encoded inputs of rows as they come; of rows that are cut, those of all windows and the row of each."""

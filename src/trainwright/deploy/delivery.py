@@ -1,0 +1,43 @@
+"""An artifact with all that stands beside it, written into a folder: kept only where it answers as the run does."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from trainwright.deploy.exporters.base import Exporter, Trained
+from trainwright.deploy.exporters.description import describe_trained
+from trainwright.deploy.model_card import write_card
+from trainwright.deploy.parity.proof import Parity, prove
+from trainwright.files.text import write_json, write_text
+
+PARITY, CARD, LOADER, COLUMNS = "parity.json", "MODEL_CARD.md", "load_model.py", "columns.json"
+
+
+def names_beside(exporter: Exporter) -> list[str]:
+    """The files that come to lie beside an artifact."""
+    if not exporter.opens:
+        return []
+    return [PARITY, CARD, *([LOADER] if exporter.loader else []), *([] if exporter.describes_itself else [COLUMNS])]
+
+
+def deliver(trained: Trained, exporter: Exporter, target: Path, data: Any = None) -> Parity | None:
+    """Write the artifact at `target` and prove it on rows of the run, or of `data`; where it fails the report alone stays.
+
+    None for a format that holds no network that could answer.
+    """
+    exporter.write(trained, target)
+    if not exporter.opens:
+        return None
+    parity = prove(trained, exporter, target, data)
+    write_json(target.parent / PARITY, parity.as_json())
+    if not parity.passed:
+        shutil.rmtree(target) if target.is_dir() else target.unlink()
+        return parity
+    write_text(target.parent / CARD, write_card(trained, exporter, parity))
+    if exporter.loader:
+        write_text(target.parent / LOADER, (Path(__file__).parent / "loading" / exporter.loader).read_text(encoding="utf-8"))
+    if not exporter.describes_itself:
+        write_json(target.parent / COLUMNS, describe_trained(trained))
+    return parity

@@ -1,0 +1,97 @@
+"""ONNX: one file that takes rows as they are, numbers and texts by the names of their columns, and needs no Trainwright."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from trainwright._version import __version__
+from trainwright.config.errors import FOREIGN, RequestError, RunError
+from trainwright.config.own_code import describe_failure
+from trainwright.deploy.exporters.base import Answers, Arrays, Exporter, Trained
+from trainwright.deploy.exporters.description import describe_trained
+from trainwright.deploy.exporters.onnx_graph import convert, describe_in
+from trainwright.deploy.exporters.onnx_strings import name_codes, put_in_front, texts_of
+from trainwright.deploy.exporters.options import OnnxOptions
+from trainwright.domains.deliverable import Deliverable
+from trainwright.domains.predictor import Tensors
+
+LARGEST = 2_000_000_000
+"""Bytes that one ONNX file may have: those of a message of protobuf."""
+NEEDS = "pip install 'trainwright[export]'"
+
+
+class OnnxExporter(Exporter):
+    """`model.onnx`."""
+
+    suffix: ClassVar[str] = ".onnx"
+    describes_itself: ClassVar[bool] = True
+    loader: ClassVar[str] = "load_model.py"
+    options: OnnxOptions
+
+    def write(self, trained: Trained, target: Path) -> list[Path]:
+        onnx = require("onnx", "onnxscript")
+        from trainwright.deploy.exporters.onnx_functions import functions
+        from trainwright.deploy.tracing import trace
+
+        deliverable = trained.deliverable
+        taken = [each.name for each in (*deliverable.inputs, *deliverable.outputs)]
+        codes = name_codes(deliverable.tables, taken)
+        program = trace(deliverable)
+        model = convert(program, deliverable, codes, self.options.opset, functions())
+        put_in_front(model, deliverable.tables, codes)
+        describe_in(model, describe_trained(trained, deliverable.tables))
+        model.producer_name, model.producer_version = "trainwright", __version__
+        if model.ByteSize() > LARGEST:
+            why = f"its weights have {model.ByteSize():,} bytes, and one ONNX file can hold {LARGEST:,}"
+            raise RequestError("this model is too large for one ONNX file", where="--to onnx", why=why, fix="export it as pt2")
+        onnx.checker.check_model(model)
+        target.write_bytes(model.SerializeToString())
+        return [target]
+
+    def given(self, deliverable: Deliverable, tensors: Tensors) -> Arrays:
+        arrays = super().given(deliverable, tensors)
+        return arrays | {name: to_texts(arrays[name], texts_of(table)) for name, table in deliverable.tables.items()}
+
+    def open(self, target: Path) -> Answers:
+        return open_session(target)
+
+
+def open_session(target: Path, threads: int = 1) -> Answers:
+    """What answers arrays with an ONNX file, on this many threads; raises RunError for one that cannot be loaded."""
+    runtime = require("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = threads, 3
+    try:
+        session = runtime.InferenceSession(str(target), options, providers=["CPUExecutionProvider"])
+    except FOREIGN as error:  # the runtime raises classes of its own
+        fix = "restore it from a copy, or export the run again"
+        raise RunError("this ONNX file cannot be loaded", where=str(target), why=describe_failure(error)[:300], fix=fix) from error
+    names = [each.name for each in session.get_outputs()]
+    takes = {each.name for each in session.get_inputs()}
+
+    def answer(inputs: Arrays) -> Arrays:
+        found = session.run(names, {name: each for name, each in inputs.items() if name in takes})
+        return dict(zip(names, found, strict=True))
+
+    return answer
+
+
+def to_texts(numbers: np.ndarray, texts: Mapping[int, str]) -> np.ndarray:
+    """The numbers of a table as the texts that it gives them for."""
+    values, places = np.unique(numbers, return_inverse=True)
+    return np.array([texts[int(each)] for each in values], object)[places].reshape(numbers.shape)
+
+
+def require(name: str, *others: str) -> Any:
+    """A library of the extra `export`; raises RequestError with the line that installs it."""
+    import importlib
+
+    try:
+        found = [importlib.import_module(each) for each in (name, *others)]
+    except ModuleNotFoundError as error:
+        raise RequestError(f"ONNX needs {error.name}, which is not installed", where="--to onnx", fix=NEEDS) from error
+    return found[0]

@@ -1,0 +1,142 @@
+"""Whether an artifact answers as the run's model does, what it weighs, how fast it is, and what its metrics are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from trainwright.config.errors import RequestError
+from trainwright.deploy.exporters.base import Answers, Exporter, Trained
+from trainwright.deploy.latency import Latency, compare_latency
+from trainwright.deploy.parity.batches import answer_in_batches, take_rows
+from trainwright.deploy.parity.columns import ABSOLUTE, RELATIVE, ComparedColumn, compare_columns
+from trainwright.domains.predictor import Metrics, Tensors
+
+ROWS = 256
+"""Rows of the run that both answer."""
+SPLITS = ("test", "validation", "train")
+TIMED = (1, 64)
+"""Rows per call whose time is measured."""
+MADE = "rows that were made: the run has none of its own"
+
+
+@dataclass
+class Parity:
+    """An artifact against the run's model, on the same rows."""
+
+    artifact: str
+    source: str
+    """Whose rows they are: a split of the run, a file, or made ones."""
+    rows: int
+    columns: list[ComparedColumn]
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Bytes of the run's weights, and of the artifact."""
+    latency: dict[int, dict[str, Latency]] = field(default_factory=dict)
+    """Rows per call → the time of both."""
+    metrics: dict[str, Metrics] = field(default_factory=dict)
+    """Those of the run's model and of the artifact, where the rows have their truth."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the artifact answers as the run's model does."""
+        return all(each.passed for each in self.columns)
+
+    @property
+    def worst(self) -> ComparedColumn:
+        """The column that is furthest from the run's: one that fails before one that passes, then by its relative difference."""
+        return max(self.columns, key=lambda each: (not each.passed, each.relative))
+
+    def as_json(self) -> dict[str, Any]:
+        """What parity.json holds."""
+        return {
+            "format": 1,
+            "artifact": self.artifact,
+            "passed": self.passed,
+            "rows": self.rows,
+            "source": self.source,
+            "tolerance": {"absolute": ABSOLUTE, "relative": RELATIVE},
+            "columns": [each.as_json() for each in self.columns],
+            "bytes": self.sizes,
+            "microseconds": {
+                str(rows): {name: round(each.microseconds, 1) for name, each in of.items()} for rows, of in self.latency.items()
+            },
+            "metrics": self.metrics,
+        }
+
+
+def prove(trained: Trained, exporter: Exporter, target: Path, data: Any = None, count: int = ROWS) -> Parity:
+    """Ask rows of the run, or of `data`, of the artifact at `target` and of the run's model; raises what reading rows raises."""
+    deliverable, answer = trained.deliverable, exporter.open(target)
+    pieces = some_rows(trained, data, count)
+    tensors = [deliverable.example()] if not pieces else [deliverable.read(rows) for rows in pieces.values()]
+    outputs = [answer_in_batches(deliverable, each, exporter.given, answer) for each in tensors]
+    if pieces:
+        run = [trained.predictor.answer(trained.predictor.read(rows)) for rows in pieces.values()]
+    else:
+        with torch.inference_mode():
+            run = [deliverable.columns(deliverable.module(each)) for each in tensors]
+    compared = compare_columns(run, [deliverable.columns(each) for each in outputs])
+    made = Parity(target.name, " and ".join(pieces) or MADE, sum(map(count_rows, tensors)), compared)
+    made.sizes = {"run": weight_of(deliverable.module), "artifact": bytes_of(target)}
+    made.latency = time_both(trained, exporter, answer, tensors[0])
+    made.metrics = {} if not pieces else measure_both(trained, next(iter(pieces.values())), outputs[0])
+    return made
+
+
+def some_rows(trained: Trained, data: Any, count: int) -> dict[str, Any]:
+    """Whose rows they are → rows as they come, `count` in all, of test first; none where the run has none of its own."""
+    if data is not None:
+        return {str(data): data}
+    found: dict[str, Any] = {}
+    for split in SPLITS:
+        try:
+            found[split] = trained.predictor.some_rows(split, count)
+        except RequestError:  # no such rows, or the data are gone
+            continue
+        count -= len(found[split])
+        if count <= 0:
+            break
+    return found
+
+
+def count_rows(tensors: Tensors) -> int:
+    """Rows of a batch."""
+    return len(next(iter(tensors.values())))
+
+
+def weight_of(module: torch.nn.Module) -> int:
+    """Bytes of the tensors of a module."""
+    return sum(each.numel() * each.element_size() for each in module.state_dict().values())
+
+
+def bytes_of(target: Path) -> int:
+    """Bytes of a file, or of all in a folder."""
+    return sum(each.stat().st_size for each in ([target] if target.is_file() else target.rglob("*")) if each.is_file())
+
+
+def time_both(trained: Trained, exporter: Exporter, answer: Answers, tensors: Tensors) -> dict[int, dict[str, Latency]]:
+    """Microseconds of the run's module and of the artifact, one call after the other, for each number of rows."""
+    deliverable, found = trained.deliverable, {}
+    for rows in TIMED:
+        places = torch.arange(rows) % count_rows(tensors)
+        batch = take_rows(deliverable, {name: each[places] for name, each in tensors.items()}, slice(0, rows))
+        given = exporter.given(deliverable, batch)
+
+        def run(batch: Tensors = batch) -> object:
+            with torch.inference_mode():
+                return deliverable.module(batch)
+
+        found[rows] = compare_latency({"run": run, "artifact": lambda given=given: answer(given)}, seconds=0.5)
+    return found
+
+
+def measure_both(trained: Trained, rows: Any, outputs: Mapping[str, torch.Tensor]) -> dict[str, Metrics]:
+    """The metrics of the run's model and those of the artifact's outputs, where the rows have their truth."""
+    arrays = {name: np.asarray(each) for name, each in outputs.items()}
+    found = trained.predictor.measure_outputs(rows, arrays)
+    return {} if found is None else {"run": found[0], "artifact": found[1]}

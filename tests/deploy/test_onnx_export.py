@@ -1,0 +1,167 @@
+"""An ONNX file answers rows as they come as the run does, without the run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pyarrow as pa
+import pytest
+from conftest import Shipped, guests  # type: ignore[attr-defined]
+
+from trainwright.cli.main import main
+from trainwright.config.errors import RequestError, RunError
+from trainwright.deploy.exporters.onnx_exporter import open_session
+from trainwright.deploy.exporters.onnx_strings import spellings
+from trainwright.domains.deliverable import TextTable
+
+
+def test_the_folder_has_the_artifact_its_proof_its_card_and_its_loader(shipped: Shipped) -> None:
+    assert {each.name for each in shipped.folder.iterdir()} == {"model.onnx", "parity.json", "load_model.py", "MODEL_CARD.md"}
+    assert [each.name for each in shipped.exported.files] == ["MODEL_CARD.md", "load_model.py", "model.onnx", "parity.json"]
+
+
+def test_the_proof_is_on_256_rows_of_the_run_and_holds_to_1e_5(shipped: Shipped) -> None:
+    proof = json.loads((shipped.folder / "parity.json").read_text())
+    assert (proof["passed"], proof["rows"]) == (True, 256)
+    columns = {each["name"]: each for each in proof["columns"]}
+    assert set(columns) == set(shipped.run.predict(pa.table(guests(3))).column_names)
+    assert columns["stays_prediction"]["equal"] == 256
+    assert max(columns[name]["largest"] for name in ("stays_probability_long", "stays_probability_short")) <= 1e-5
+    assert columns["spends_prediction"]["relative"] <= 1e-5
+    assert proof["metrics"]["run"]["stays"]["accuracy"] == proof["metrics"]["artifact"]["stays"]["accuracy"]
+    assert proof["metrics"]["run"]["spends"]["mse"] == pytest.approx(proof["metrics"]["artifact"]["spends"]["mse"], rel=1e-5)
+    assert proof["bytes"]["artifact"] == shipped.file.stat().st_size
+    assert set(proof["microseconds"]) == {"1", "64"}
+
+
+def test_inputs_outputs_and_axes_have_the_names_and_types_of_columns(shipped: Shipped) -> None:
+    session = onnxruntime.InferenceSession(shipped.file, providers=["CPUExecutionProvider"])
+    inputs = {each.name: (each.type, each.shape) for each in session.get_inputs()}
+    assert inputs["age"] == inputs["fare"] == ("tensor(double)", ["rows"])
+    assert inputs["member"] == inputs["port"] == ("tensor(string)", ["rows"])
+    assert inputs["since"] == ("tensor(int64)", ["rows"])
+    assert inputs["likes"] == ("tensor(int64)", ["rows", "likes.length"])
+    outputs = {each.name: (each.type, each.shape) for each in session.get_outputs()}
+    assert outputs["stays.probability"] == ("tensor(float)", ["rows", 2])
+    assert outputs["spends.prediction"] == ("tensor(double)", ["rows"])
+
+
+def test_the_file_says_how_columns_are_read_and_nothing_of_this_machine(shipped: Shipped) -> None:
+    model = onnx.load(shipped.file)
+    assert {each.domain: each.version for each in model.opset_import} == {"": 20, "ai.onnx.ml": 3}
+    about = json.loads({each.key: each.value for each in model.metadata_props}["trainwright"])
+    assert about["digest"] == json.loads((shipped.run.path / "results.json").read_text())["weights_sha256"]
+    assert about["targets"]["stays"]["classes"] == ["long", "short"]
+    assert about["tensors"]["port"] == {"column": "port", "dtype": "string", "axes": ["rows"]}
+    content = shipped.file.read_bytes()
+    assert str(Path(__file__).parents[2]).encode() not in content and b".py" not in content
+
+
+def raw(rows: int, **given: Any) -> dict[str, np.ndarray]:
+    """Rows as the file takes them, some of them as given."""
+    texts = {"member": ["yes"] * rows, "port": ["köln"] * rows}
+    usual: dict[str, Any] = {"age": [30.0] * rows, "fare": [9.0] * rows, "since": [0] * rows, "likes": [[0]] * rows, "likes.length": [1] * rows}
+    found = {**usual, **texts, **given}
+    kinds = {"member": object, "port": object, "since": np.int64, "likes": np.int64, "likes.length": np.int64}
+    made = {name: np.array(each, kinds.get(name, np.float64)) for name, each in found.items()}
+    return {**made, "likes": made["likes"].reshape(rows, -1)}
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 7, 300])
+def test_it_answers_any_number_of_rows(rows: int, shipped: Shipped) -> None:
+    found = open_session(shipped.file)(raw(rows))
+    assert found["stays.probability"].shape == (rows, 2) and found["spends.prediction"].shape == (rows,)
+    assert (np.ptp(found["stays.probability"], axis=0) < 1e-6).all() if rows else True
+
+
+def test_texts_go_in_as_they_are_and_missing_or_strange_ones_as_in_training(shipped: Shipped) -> None:
+    words = ["Köln", "Bari", "Split", None, "nowhere", "", "日本"]
+    table = pa.table({**{name: [each[0]] * 7 for name, each in guests(7).items()}, "port": words, "member": ["yes"] * 7})
+    expected = shipped.run.predict(table)["stays_probability_long"].to_numpy()
+    known = ["" if each is None else each.casefold() for each in words]  # `join: [case]` is the host's
+    row = {name: each[0] for name, each in guests(7).items()}
+    since = int(np.datetime64(row["since"], "us").astype(np.int64))
+    places = [["food", "sea", "sun"].index(each) for each in row["likes"].split("|")]
+    given = raw(7, port=known, age=[row["age"]] * 7, fare=[row["fare"]] * 7, since=[since] * 7, likes=[places] * 7)
+    found = open_session(shipped.file)({**given, "likes.length": np.full(7, len(places))})["stays.probability"][:, 0]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert len({round(float(each), 5) for each in found[:5]}) >= 4
+
+
+def test_a_word_whose_case_is_nothing_is_known_in_the_usual_spellings() -> None:
+    found = spellings(TextTable({"Ja": 1, "nein": 0}, {"ja": 1, "nein": 0}))
+    assert [found[each] for each in ("ja", "JA", "Ja", "nein", "NEIN", "Nein", "")] == [1, 1, 1, 0, 0, 0, -1]
+
+
+def test_the_loader_beside_it_answers_rows_where_trainwright_and_torch_are_not(shipped: Shipped, tmp_path: Path) -> None:
+    rows = pa.table({name: each for name, each in guests(5, seed=4).items() if name not in ("stays", "spends")}).to_pylist()
+    rows[1]["port"] = "BARI"
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    hidden = "import sys; sys.modules['trainwright'] = sys.modules['torch'] = None; import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
+    words = [str(shipped.folder / "load_model.py"), str(shipped.file), str(tmp_path / "rows.json")]
+    code = f"import sys; sys.argv = {words!r}; {hidden}"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    expected = shipped.run.predict(pa.Table.from_pylist(rows)).to_pylist()
+    assert [each["stays.prediction"] for each in answers] == [each["stays_prediction"] for each in expected]
+    for given, wanted in zip(answers, expected, strict=True):
+        assert given["stays.probability"]["long"] == pytest.approx(wanted["stays_probability_long"], abs=1e-6)
+        assert given["spends.prediction"] == pytest.approx(wanted["spends_prediction"], rel=1e-5)
+
+
+def test_the_card_says_what_it_takes_how_good_it_is_and_what_was_checked(shipped: Shipped) -> None:
+    card = (shipped.folder / "MODEL_CARD.md").read_text()
+    results = json.loads((shipped.run.path / "results.json").read_text())
+    assert "| `port` | category | rows |" in card and "| `stays.probability` | float32 | rows × 2 | long, short |" in card
+    assert f"| test | stays | accuracy | {results['metrics']['test']['stays']['accuracy']:.4g} |" in card
+    assert "256 rows of test" in card
+
+
+def test_an_output_that_is_there_stays_as_it_is(shipped: Shipped, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {each.name: each.read_bytes() for each in shipped.folder.iterdir()}
+    assert main(["export", str(shipped.run.path), "-o", str(shipped.file)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert main(["export", str(shipped.run.path), "--to", "onnx", "-o", str(shipped.folder)]) == 2
+    assert "this place is taken" in capsys.readouterr().err
+    assert {each.name: each.read_bytes() for each in shipped.folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--to", "onx"], "did you mean 'onnx'"),
+        (["--to", "onnx", "--opset", "3"], "opset"),
+        (["--to", "onnx", "--fixed", "time"], "write AXIS=SIZE"),
+        (["--to", "onnx", "--fixed", "likes=3"], "likes.length"),
+        (["--opset", "18"], "--opset has no effect here"),
+        (["--to", "onnx", "--dtype", "fp16"], "half precision"),
+    ],
+)
+def test_what_a_person_may_write_wrongly_is_told_before_anything_is_written(
+    words: list[str], said: str, shipped: Shipped, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(shipped.run.path), "-o", str(tmp_path / "out"), *words]) == 2
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_file_is_told_as_such(shipped: Shipped, tmp_path: Path) -> None:
+    (tmp_path / "cut.onnx").write_bytes(shipped.file.read_bytes()[:5000])
+    with pytest.raises(RunError, match="cannot be loaded"):
+        open_session(tmp_path / "cut.onnx")
+
+
+def test_a_library_that_is_not_installed_is_named_with_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from trainwright.deploy.exporters.onnx_exporter import require
+
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(RequestError, match="onnxscript") as error:
+        require("onnx", "onnxscript")
+    assert error.value.fix == "pip install 'trainwright[export]'"
