@@ -132,7 +132,7 @@ def test_the_exported_folder_is_enough_to_answer_rows(
     monkeypatch.chdir(tmp_path)
     run = tw.train(passengers(200), target="survived", run_dir="run", **QUICK)
     assert main(["export", "run", "--to", "pt2", "-o", "out"]) == 0
-    assert {each.name for each in Path("out").iterdir()} == {"model.pt2", "columns.json"}
+    assert {each.name for each in Path("out").iterdir()} == {"model.pt2", "columns.json", "parity.json", "MODEL_CARD.md"}
     described = json.loads(Path("out/columns.json").read_text())
     table = pa.table(passengers(50, seed=3))
     rows = table.to_pylist()

@@ -47,7 +47,8 @@ def refuse_other_formats(arguments: Arguments, form: str) -> None:
     for name, formats in owners.items():
         if getattr(arguments, name, None) is not None and form not in formats:
             why = f"it is an option of --to {' and --to '.join(formats)}"
-            raise RequestError(f"{flag(name)} has no effect here", where="command line", why=why, fix=f"add --to {formats[0]}, or leave it out")
+            fix = f"add --to {formats[0]}, or leave it out"
+            raise RequestError(f"{flag(name)} has no effect here", where="command line", why=why, fix=fix)
 
 
 def _options() -> tuple[str, ...]:
@@ -59,9 +60,9 @@ def parser() -> Parser:
     """The arguments of the command."""
     made = Parser(
         "export",
-        "Write the model of a finished run for others to run: in a format of its own, proven on rows of the run against what the run's model "
-        "answers, with a report, a model card and what loads it; or, without --to, as it is, with its configuration, to a folder. A system "
-        "with a method `export(folder)` writes there what it wants to: meshes, images, another format.",
+        "Write the model of a finished run for others to run: in a format, proven on rows of the run against what the run's model answers, "
+        "with a report, a model card and what loads it; or, without --to, as it is, with its configuration, to a folder. A system with a "
+        "method `export(folder)` writes there what it wants to: meshes, images, another format.",
         "RUN [--to FORMAT] [-o FILE|FOLDER] [--OPTION VALUE …] [--rows DATA] [--dtype TYPE]",
         [
             "trainwright export runs/mine",

@@ -21,7 +21,8 @@ def describe_parity(parity: Parity) -> str:
     head = f"{parity.artifact}: {parity.rows:,} rows of {parity.source} answered by it and by the run's model"
     more = [f"and {left} columns that differ less"] if left > 0 else []
     both = table(("", "run", parity.artifact), list(_both(parity)), right=(1, 2))
-    return "\n".join([head, "", table(("prediction", "largest difference", "rows that are equal"), rows, right=(1, 2)), *more, "", both, ""])
+    apart = table(("prediction", "largest difference", "rows that are equal"), rows, right=(1, 2))
+    return "\n".join([head, "", apart, *more, "", both, ""])
 
 
 def _difference(column: ComparedColumn, rows: int) -> tuple[str, str]:
@@ -32,7 +33,8 @@ def _difference(column: ComparedColumn, rows: int) -> tuple[str, str]:
 def _both(parity: Parity) -> Iterator[tuple[str, str, str]]:
     yield "bytes", f"{parity.sizes['run']:,}", f"{parity.sizes['artifact']:,}"
     for rows, each in parity.latency.items():
-        yield f"µs for {rows} row{'s' * (rows > 1)}", *(f"{each[name].microseconds:,.0f}" for name in ("run", "artifact"))
+        times = [f"{each[name].microseconds:,.0f}" for name in ("run", "artifact")]
+        yield f"µs for {rows} row{'s' * (rows > 1)}", times[0], times[1]
     if parity.metrics:
         artifact = dict(flatten_metrics(parity.metrics["artifact"]))
         for name, value in flatten_metrics(parity.metrics["run"]):

@@ -60,7 +60,7 @@ def whole_folder(path: Path, *, beside: bool = False) -> Iterator[Path]:
     if beside:
         path.mkdir(parents=True, exist_ok=True)
     # A mount point cannot be renamed over: what is made lies in it then, and its entries are moved up one by one.
-    fixed = beside or path.exists() and (os.path.ismount(path) or path.samefile(Path.cwd()))
+    fixed = beside or (path.exists() and (os.path.ismount(path) or path.samefile(Path.cwd())))
     temporary = _hidden_place(path / path.resolve().name if fixed else path)
     descriptor = -1
     done = False

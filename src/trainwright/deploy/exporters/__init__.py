@@ -13,7 +13,7 @@ PARTS = {
     "fx_folder": Part(
         f"{HERE}.fx_folder:FxFolderExporter", f"{HERE}.options:FxFolderOptions", "the operations as readable Python, with weights"
     ),
-    "onnx": Part(f"{HERE}.onnx_exporter:OnnxExporter", f"{HERE}.options:OnnxOptions", "one file that takes rows as they are; needs no torch"),
+    "onnx": Part(f"{HERE}.onnx_exporter:OnnxExporter", f"{HERE}.options:OnnxOptions", "one file that takes rows as they are"),
     "pt2": Part(f"{HERE}.pt2:Pt2Exporter", f"{HERE}.options:Pt2Options", "a program of torch.export, which torch alone loads"),
     "torchscript": Part(
         f"{HERE}.torchscript:TorchScriptExporter", f"{HERE}.options:TorchScriptOptions", "a trace for older C++; it is code"

@@ -38,7 +38,7 @@ class OnnxExporter(Exporter):
         from trainwright.deploy.tracing import trace
 
         deliverable = trained.deliverable
-        taken = [each.name for each in (*deliverable.inputs, *deliverable.outputs)]
+        taken = {each.name for each in deliverable.inputs} | {each.name for each in deliverable.outputs}
         codes = name_codes(deliverable.tables, taken)
         program = trace(deliverable)
         model = convert(program, deliverable, codes, self.options.opset, functions())

@@ -54,7 +54,8 @@ def _names(spec: Any) -> list[str]:
     count = spec.num_leaves
     found: list[str] = [""] * count
     for path, place in pytree.tree_flatten_with_path(pytree.tree_unflatten(list(range(count)), spec))[0]:
-        found[place] = str(path[-1].key)
+        last: Any = path[-1]
+        found[place] = str(last.key)
     return found
 
 
@@ -93,7 +94,7 @@ def name_axes(model: Any, deliverable: Deliverable, codes: Mapping[str, str]) ->
             if not dim.dim_param:
                 what = f"the axis {axis} of '{given.name}' became fixed at {dim.dim_value}"
                 why = "an operation of the network looks at its size"
-                raise RequestError(what, where="--to onnx", why=why, fix=f"--fixed {axis}={dim.dim_value} accepts it")
+                raise RequestError(what, where="--to onnx", why=why, fix="export the model as it is, without --to")
             names[dim.dim_param] = axis
     for value in [*model.graph.input, *model.graph.output]:
         for dim in value.type.tensor_type.shape.dim:

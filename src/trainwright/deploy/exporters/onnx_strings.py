@@ -28,7 +28,7 @@ def name_codes(tables: Mapping[str, TextTable], taken: Collection[str]) -> dict[
 
 def spellings(table: TextTable) -> dict[str, int]:
     """Every text that the graph knows → its number: those of the table, and a word in lower, upper and title case where case is nothing."""
-    found = {word: number for word, number in table.exact.items()}
+    found = dict(table.exact)
     for word, number in table.without_case.items():
         for each in (word, word.lower(), word.upper(), word.title(), word.capitalize()):
             if each.casefold() == word.casefold():

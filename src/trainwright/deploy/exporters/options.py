@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from trainwright.config.model import PartConfig
-
-
-def read_sizes(value: Any) -> Any:
-    """`signal.time=250,rows=1` as a mapping; anything else as it is."""
-    if not isinstance(value, str):
-        return value
-    pairs = [each.rpartition("=") for each in value.split(",") if each.strip()]
-    wrong = next((size or name for name, equals, size in pairs if not equals or not size.strip().isdigit()), None)
-    if wrong is not None:
-        raise ValueError(f"'{wrong}' has no size: write AXIS=SIZE, with commas between several")
-    return {name.strip(): int(size) for name, _, size in pairs}
 
 
 class OnnxOptions(PartConfig):
@@ -26,10 +13,6 @@ class OnnxOptions(PartConfig):
     type: str = "onnx"
     opset: int = Field(default=20, ge=18, le=23)
     """Version of ONNX's operators, 18 to 23: the oldest runtime that is to load the file decides it."""
-    fixed: dict[str, int] = Field(default={}, json_schema_extra={"metavar": "AXIS=SIZE"})
-    """Axes that may have one size alone, where the network allows no other: `signal.time=250`."""
-
-    _sizes = field_validator("fixed", mode="before")(read_sizes)
 
 
 class Pt2Options(PartConfig):

@@ -11,12 +11,12 @@ import json
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped]
 
 Row = Mapping[str, Any]
 NOT_A_TIME = -(1 << 63)
@@ -74,7 +74,8 @@ def read_column(name: str, values: Sequence[Any], about: Mapping[str, Any], tens
         return {name: np.array([microseconds(each) for each in values], np.int64)}
     if kind in ("set", "bag", "sequence"):
         index, unknown = about["table"]["exact"], about["unknown"]
-        return pad(name, [None if is_missing(each) else [index.get(word, unknown) for word in words_of(each, about)] for each in values], int)
+        lists = [None if is_missing(each) else words_of(each, about) for each in values]
+        return pad(name, [each and [index.get(word, unknown) for word in each] for each in lists], int)
     if kind == "timeseries":
         return pad(name, [None if is_missing(each) else [as_number(one) for one in words_of(each, about)] for each in values], float)
     if kind == "text":
@@ -131,7 +132,7 @@ def microseconds(value: Any) -> int:
     if is_missing(value):
         return NOT_A_TIME
     time = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    return round(time.replace(tzinfo=timezone.utc).timestamp() * 1e6)
+    return round(time.replace(tzinfo=UTC).timestamp() * 1e6)
 
 
 def words_of(value: Any, about: Mapping[str, Any]) -> list[Any]:

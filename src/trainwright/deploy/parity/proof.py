@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,12 +128,14 @@ def time_both(trained: Trained, exporter: Exporter, answer: Answers, tensors: Te
         batch = take_rows(deliverable, {name: each[places] for name, each in tensors.items()}, slice(0, rows))
         given = exporter.given(deliverable, batch)
 
-        def run(batch: Tensors = batch) -> object:
-            with torch.inference_mode():
-                return deliverable.module(batch)
-
-        found[rows] = compare_latency({"run": run, "artifact": lambda given=given: answer(given)}, seconds=0.5)
+        ways: dict[str, Callable[[], object]] = {"run": partial(_ask, deliverable.module, batch), "artifact": partial(answer, given)}
+        found[rows] = compare_latency(ways, seconds=0.5)
     return found
+
+
+def _ask(module: torch.nn.Module, batch: Tensors) -> object:
+    with torch.inference_mode():
+        return module(batch)
 
 
 def measure_both(trained: Trained, rows: Any, outputs: Mapping[str, torch.Tensor]) -> dict[str, Metrics]:
