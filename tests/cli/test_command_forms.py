@@ -51,6 +51,7 @@ def options_of(command):
         "sample": [kind.sampling_options for kind in kinds_that_sample()],
         "prune": [*(part.config for part in parts("pruning_method").values()), PruningOptions],
         "serve": [ServeOptions],
+        "export": [part.config for part in parts("exporter").values()],
     }
     return {name for each in options.get(command, []) for name in each.model_fields if name != "type"}
 

@@ -145,6 +145,9 @@ def test_an_output_that_is_there_stays_as_it_is(shipped: Shipped, capsys: pytest
     [
         (["--to", "onx"], "did you mean 'onnx'"),
         (["--to", "onnx", "--opset", "3"], "opset"),
+        (["--to", "onnx", "--fixed", "likes=3"], "no dynamic axis 'likes'"),
+        (["--to", "onnx", "--fixed", "likes.length=many"], "fixed"),
+        (["--to", "onnx", "--fixed", "rows=1"], "the number of rows stays free"),
         (["--opset", "18"], "--opset has no effect here"),
         (["--to", "onnx", "--dtype", "fp16"], "half precision"),
     ],

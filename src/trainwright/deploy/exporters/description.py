@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -15,14 +15,20 @@ from trainwright.files.download import sha256_of
 FORMAT = 1
 
 
-def describe_trained(trained: Trained, texts: Collection[str] = ()) -> dict[str, Any]:
+def describe_trained(trained: Trained, texts: Collection[str] = (), fixed: Mapping[str, int] | None = None) -> dict[str, Any]:
     """Which model it is, the dtype and axes of each input, how a host reads each column and what outputs stand for.
 
-    `texts`: inputs that the artifact takes as strings. An axis is a size, or the name of one of any size.
+    `texts`: inputs that the artifact takes as strings; `fixed`: axes that it holds to one size. An axis is a size, or the name of one
+    of any size.
     """
+    sizes: dict[str | int, int] = {axis: size for axis, size in (fixed or {}).items()}
     deliverable = trained.deliverable
     tensors = {
-        each.name: {"column": each.column, "dtype": "string" if each.name in texts else each.dtype, "axes": list(each.axes)}
+        each.name: {
+            "column": each.column,
+            "dtype": "string" if each.name in texts else each.dtype,
+            "axes": [sizes.get(axis, axis) for axis in each.axes],
+        }
         for each in deliverable.inputs
     }
     outputs = {each.name: {"dtype": each.type, "axes": ["rows", *each.shape]} for each in deliverable.outputs}

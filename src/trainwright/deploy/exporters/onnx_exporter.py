@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from torch.nn.functional import pad
 
 from trainwright._version import __version__
 from trainwright.config.errors import FOREIGN, RequestError, RunError
 from trainwright.config.own_code import describe_failure
 from trainwright.deploy.exporters.base import Answers, Arrays, Exporter, Trained
 from trainwright.deploy.exporters.description import describe_trained
-from trainwright.deploy.exporters.onnx_graph import convert, describe_in
+from trainwright.deploy.exporters.onnx_graph import convert, describe_in, name_axes
 from trainwright.deploy.exporters.onnx_strings import name_codes, put_in_front, texts_of
 from trainwright.deploy.exporters.options import OnnxOptions
-from trainwright.domains.deliverable import Deliverable
+from trainwright.domains.deliverable import ROWS, Deliverable
 from trainwright.domains.predictor import Tensors
+
+log = logging.getLogger(__name__)
 
 LARGEST = 2_000_000_000
 """Bytes that one ONNX file may have: those of a message of protobuf."""
@@ -32,18 +36,29 @@ class OnnxExporter(Exporter):
     loader: ClassVar[str] = "load_model.py"
     options: OnnxOptions
 
+    def __init__(self, options: OnnxOptions) -> None:
+        super().__init__(options)
+        self.fixed: dict[str, int] = {}
+        """The axes that the written file holds to one size."""
+
     def write(self, trained: Trained, target: Path) -> list[Path]:
         onnx = require("onnx", "onnxscript")
         from trainwright.deploy.exporters.onnx_functions import functions
-        from trainwright.deploy.tracing import trace
+        from trainwright.deploy.tracing.onnx_operators import translations
+        from trainwright.deploy.tracing.program import trace_program
 
         deliverable = trained.deliverable
         taken = {each.name for each in deliverable.inputs} | {each.name for each in deliverable.outputs}
         codes = name_codes(deliverable.tables, taken)
-        program = trace(deliverable)
-        model = convert(program, deliverable, codes, self.options.opset, functions())
+        asked = sizes_of(self.options.fixed, deliverable)
+        program = trace_program(deliverable, asked)
+        model = convert(program, deliverable, codes, self.options.opset, {**translations(), **functions()})
+        accepted = {name: size for name, size in deliverable.usual.items() if name in deliverable.guessed and name != ROWS}
+        self.fixed = name_axes(model, deliverable, codes, accepted | asked)
+        for axis, size in self.fixed.items():
+            log.warning("the axis %s has %d entries in this file, and no other number of them", axis, size)
         put_in_front(model, deliverable.tables, codes)
-        describe_in(model, describe_trained(trained, deliverable.tables))
+        describe_in(model, describe_trained(trained, deliverable.tables, self.fixed))
         model.producer_name, model.producer_version = "trainwright", __version__
         if model.ByteSize() > LARGEST:
             why = f"its weights have {model.ByteSize():,} bytes, and one ONNX file can hold {LARGEST:,}"
@@ -53,7 +68,7 @@ class OnnxExporter(Exporter):
         return [target]
 
     def given(self, deliverable: Deliverable, tensors: Tensors) -> Arrays:
-        arrays = super().given(deliverable, tensors)
+        arrays = super().given(deliverable, fill_up(deliverable, tensors, self.fixed))
         return arrays | {name: to_texts(arrays[name], texts_of(table)) for name, table in deliverable.tables.items()}
 
     def open(self, target: Path) -> Answers:
@@ -78,6 +93,29 @@ def open_session(target: Path, threads: int = 1) -> Answers:
         return dict(zip(names, found, strict=True))
 
     return answer
+
+
+def fill_up(deliverable: Deliverable, tensors: Tensors, fixed: Mapping[str, int]) -> Tensors:
+    """Padded tensors as long as the file wants them; raises RequestError for rows that are longer."""
+    found = dict(tensors)
+    for given in deliverable.inputs:
+        for place, axis in enumerate(given.axes):
+            if not isinstance(axis, str) or axis not in fixed:
+                continue
+            lacking = fixed[axis] - found[given.name].shape[place]
+            if lacking < 0:
+                why = f"there are rows with {found[given.name].shape[place]} entries"
+                raise RequestError(f"'{given.name}' has rows longer than {fixed[axis]}", where=f"--fixed {axis}={fixed[axis]}", why=why)
+            found[given.name] = pad(found[given.name], [0, 0] * (found[given.name].dim() - place - 1) + [0, lacking])
+    return found
+
+
+def sizes_of(fixed: Mapping[str, int | None], deliverable: Deliverable) -> dict[str, int]:
+    """The axes that are fixed with their sizes, of training where none is said; an unknown one is for the tracer to refuse."""
+    if ROWS in fixed:
+        why = "a file that takes one number of rows alone cannot be proven on the run's, nor served"
+        raise RequestError("the number of rows stays free", where=f"--fixed {ROWS}", why=why, fix="leave it out")
+    return {name: size or deliverable.usual.get(name, 1) for name, size in fixed.items()}
 
 
 def to_texts(numbers: np.ndarray, texts: Mapping[int, str]) -> np.ndarray:

@@ -14,8 +14,9 @@ from torch.utils import _pytree as pytree
 
 from trainwright.config.errors import FOREIGN, RequestError
 from trainwright.config.own_code import describe_failure
-from trainwright.domains.deliverable import Deliverable
+from trainwright.domains.deliverable import ROWS, Deliverable
 
+WITHOUT = "export the model as it is, without --to"
 METADATA = "trainwright"
 """The key of an ONNX model's metadata under which a host finds how columns are read."""
 
@@ -23,7 +24,7 @@ METADATA = "trainwright"
 def convert(program: Any, deliverable: Deliverable, codes: Mapping[str, str], opset: int, functions: Mapping[Any, Any]) -> Any:
     """The `onnx.ModelProto` of a traced deliverable; `codes`: what the graph calls inputs whose numbers a table in front of it gives.
 
-    Raises RequestError for an operation that ONNX has no function for, and for an axis of any size that became a fixed one.
+    Raises RequestError for an operation that ONNX has no function for.
     """
     import torch
 
@@ -44,9 +45,7 @@ def convert(program: Any, deliverable: Deliverable, codes: Mapping[str, str], op
         raise _refuse(error) from error
     if made is None:
         raise RequestError("this network became no ONNX model", where="--to onnx", fix="export it as pt2")
-    model = made.model_proto
-    name_axes(model, deliverable, codes)
-    return model
+    return made.model_proto
 
 
 def _names(spec: Any) -> list[str]:
@@ -82,8 +81,12 @@ def _refuse(error: BaseException) -> RequestError:
     return RequestError("this network has an operation that ONNX lacks", where="--to onnx", why=why, fix="export it as pt2")
 
 
-def name_axes(model: Any, deliverable: Deliverable, codes: Mapping[str, str]) -> None:
-    """Call each axis of any size by its name, in inputs and outputs; raises RequestError for one that the graph holds to one size."""
+def name_axes(model: Any, deliverable: Deliverable, codes: Mapping[str, str], accepted: Mapping[str, int]) -> dict[str, int]:
+    """Call each axis of any size by its name, in inputs and outputs; those that the graph holds to one size are given back.
+
+    Raises RequestError for one that is held to another size than is accepted for it.
+    """
+    fixed: dict[str, int] = {}
     graph = {each.name: each for each in model.graph.input}
     names: dict[str, str] = {}
     for given in deliverable.inputs:
@@ -91,10 +94,13 @@ def name_axes(model: Any, deliverable: Deliverable, codes: Mapping[str, str]) ->
         for axis, dim in zip(given.axes, dims, strict=True):
             if not isinstance(axis, str):
                 continue
+            if not dim.dim_param and dim.dim_value == accepted.get(axis):
+                fixed[axis] = dim.dim_value
+                continue
             if not dim.dim_param:
                 what = f"the axis {axis} of '{given.name}' became fixed at {dim.dim_value}"
                 why = "an operation of the network looks at its size"
-                raise RequestError(what, where="--to onnx", why=why, fix="export the model as it is, without --to")
+                raise RequestError(what, where="--to onnx", why=why, fix=f"--fixed {axis} accepts it" if axis != ROWS else WITHOUT)
             names[dim.dim_param] = axis
     for value in [*model.graph.input, *model.graph.output]:
         for dim in value.type.tensor_type.shape.dim:
@@ -102,6 +108,7 @@ def name_axes(model: Any, deliverable: Deliverable, codes: Mapping[str, str]) ->
                 dim.dim_param = names[dim.dim_param]
     strip(model.graph)
     del model.graph.value_info[:]  # inner shapes that mention the old names; a runtime finds them itself
+    return fixed
 
 
 def strip(graph: Any) -> None:

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Any
+
+from pydantic import Field, field_validator
 
 from trainwright.config.model import PartConfig
+
+
+def read_sizes(value: Any) -> Any:
+    """`signal.length=250,other` as a mapping, None for an axis without a size; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    pairs = [each.partition("=") for each in value.split(",") if each.strip()]
+    return {name.strip(): _whole(size.strip()) if equals else None for name, equals, size in pairs}
+
+
+def _whole(text: str) -> int | str:
+    return int(text) if text.isdigit() else text
 
 
 class OnnxOptions(PartConfig):
@@ -13,6 +27,10 @@ class OnnxOptions(PartConfig):
     type: str = "onnx"
     opset: int = Field(default=20, ge=18, le=23)
     """Version of ONNX's operators, 18 to 23: the oldest runtime that is to load the file decides it."""
+    fixed: dict[str, int | None] = Field(default={}, json_schema_extra={"metavar": "AXIS=SIZE"})
+    """Axes that have one size alone, where the network allows no other: `signal.length=250`; without a size that of training."""
+
+    _sizes = field_validator("fixed", mode="before")(read_sizes)
 
 
 class Pt2Options(PartConfig):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
+import onnxruntime
 
 Row = Mapping[str, Any]
 NOT_A_TIME = -(1 << 63)
