@@ -21,7 +21,7 @@ def describe_trained(trained: Trained, texts: Collection[str] = (), fixed: Mappi
     `texts`: inputs that the artifact takes as strings; `fixed`: axes that it holds to one size. An axis is a size, or the name of one
     of any size.
     """
-    sizes: dict[str | int, int] = {axis: size for axis, size in (fixed or {}).items()}
+    sizes: dict[str | int, int] = dict((fixed or {}).items())
     deliverable = trained.deliverable
     tensors = {
         each.name: {
