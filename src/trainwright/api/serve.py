@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from trainwright.config.errors import RequestError
+from trainwright.config.errors import RequestError, RunError
 from trainwright.config.part_options import check_options
+from trainwright.config.trust import consents
 from trainwright.deploy.server.options import ServeOptions
+from trainwright.domains.place import Place, find_place, require_config
+from trainwright.runs.ways_on import to_its_end
 
 if TYPE_CHECKING:
     from trainwright.deploy.server.service import Backend
@@ -70,13 +75,72 @@ def require_extra() -> None:
 
 
 def open_backend(path: Path, options: ServeOptions, folder: Path) -> Backend:
-    """What answers: the model in a `.onnx` file."""
+    """What answers: a model that was exported, or a run: exported into `folder` where it can be, else by torch in this process."""
+    if path.is_file() or path.suffix == ".onnx":
+        refuse_code(path)
+        return open_exported(path, options)
+    place = find_place(path)
+    if not require_config(place).has_model:
+        raise RunError("this run has no model yet", where=str(path), why="training did not reach its end", fix=to_its_end(place.path))
+    log.info("exporting %s to ONNX", place.path)
+    refusal = export_beside(place.path, folder / "model.onnx")
+    if not refusal:
+        return open_exported(folder / "model.onnx", options)
+    log.warning("%s is served by torch, which takes more memory and time: %s", place.path, refusal)
+    return open_run(place, options)
+
+
+def refuse_code(path: Path) -> None:
+    """Raise RequestError for a file that runs code when it is loaded, or that no server here can ask."""
+    if path.suffix == ".onnx":
+        return
+    executes = {".pt": "a pickle", ".pth": "a pickle", ".pkl": "a pickle", ".ckpt": "a pickle", ".pt2": "a program of torch"}
+    why = (
+        f"{executes[path.suffix]} may execute what it holds when it is loaded" if path.suffix in executes else "only .onnx files are served"
+    )
+    raise RequestError(
+        "this file is not served", where=str(path), why=why, fix="name a run, or trainwright export RUN --to onnx -o model.onnx"
+    )
+
+
+def open_exported(path: Path, options: ServeOptions) -> Backend:
+    """The model in a `.onnx` file."""
     from trainwright.deploy.host.model import open_model
     from trainwright.deploy.server.hosted import HostedBackend
 
-    if path.is_dir():
-        fix = f"trainwright export {path} --to onnx -o model.onnx, then trainwright serve model.onnx"
-        raise RequestError("a run is served from the file that it is exported to", where=str(path), fix=fix)
-    model = open_model(path, options.threads)
-    model.reader.limit_pixels(options.max_pixels)
-    return HostedBackend(model)
+    return HostedBackend(open_model(path, options.threads))
+
+
+def export_beside(run: Path, target: Path) -> str:
+    """Export a run in a process of its own, so that this one has no torch; why it cannot be, or nothing."""
+    words = [
+        sys.executable,
+        "-m",
+        "trainwright",
+        "export",
+        str(run),
+        "--to",
+        "onnx",
+        "-o",
+        str(target),
+        *(["--trust-code"] if consents() else []),
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode == 0:
+        return ""
+    said = [each for each in done.stderr.splitlines() if each.startswith(("error:", "  why:"))]
+    return "; ".join(each.removeprefix("error:").strip() for each in said)[:400] or f"the export ended with {done.returncode}"
+
+
+def open_run(place: Place, options: ServeOptions) -> Backend:
+    """A run, by torch in this process."""
+    import torch
+
+    from trainwright.api.predictors.kinds import open_place
+    from trainwright.deploy.server.run_backend import RunBackend
+    from trainwright.files.download import sha256_of
+
+    torch.set_num_threads(options.threads)
+    weights = place.model / "model.safetensors"
+    name = place.run.name if place.run is not None else place.path.name
+    return RunBackend(open_place(place), name, f"sha256:{sha256_of(weights)}" if weights.is_file() else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -93,6 +94,19 @@ def _column(values: Any) -> pa.Array:
     if values.ndim == 1:
         return pa.array(np.ascontiguousarray(values))
     return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).reshape(-1)), values.shape[1])
+
+
+def json_values(values: list[Any]) -> list[Any]:
+    """Values of Python as JSON has them: null for numbers that are not finite, text for what is neither number nor text."""
+    return [_json_value(each) for each in values]
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return json_values(value)
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 def _values(values: Any) -> list[Any]:

@@ -98,11 +98,11 @@ class Service:
 
     def warm_up(self, rows: list[dict[str, Any]]) -> None:
         """Answer some rows, once to load what is loaded late and once to see how long it takes; then it is ready."""
-        asked = self.backend.read_json(of_rows(rows))
+        asked = self.backend.read_json(of_rows(rows)) if rows else None
         taken = QUICK
-        for _ in range(3):
+        for _ in range(3 if asked is not None and len(asked.places) else 0):
             start = time.perf_counter()
-            self.backend.columns(self.backend.run(asked.raw)) if len(asked.places) else None
+            self.backend.run(asked.raw)  # type: ignore[union-attr]
             taken = min(taken, time.perf_counter() - start)
         beside = taken >= QUICK or not self.backend.joins
         self.batcher = Batcher(self.backend.run, self.options, self.counted, self.backend.joins, beside)

@@ -1,0 +1,168 @@
+"""A run as what a server asks, by torch in the process: for models that no exported file can hold."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from trainwright._version import __version__
+from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
+from trainwright.config.own_code import describe_failure
+from trainwright.deploy.host.faults import Fault, FaultyRows
+from trainwright.deploy.host.files import content_of
+from trainwright.deploy.host.rows import Asked
+from trainwright.deploy.server.bodies import Body
+from trainwright.domains.predictor import Field, Predictor
+from trainwright.features.npy import Unreadable
+
+FILES = ("image", "signal", "audio", "file")
+"""Types of columns whose values are files."""
+ENDINGS = {"image": ".png", "audio": ".wav", "signal": ".wav", "file": ".npy"}
+
+
+class RunBackend:
+    """A predictor, asked for one request after the other."""
+
+    joins = False
+
+    def __init__(self, predictor: Predictor, name: str, digest: str) -> None:
+        self.predictor, self.name, self.digest = predictor, name, digest
+        self.fields = {each.name: each for each in predictor.inputs}
+        self.arrays = all(_is_dtype(each) for each in self.fields.values())
+
+    def schema(self) -> dict[str, Any]:
+        """`inputs` and `outputs` of `/schema`."""
+        inputs = [
+            {
+                "name": each.name,
+                "type": each.type,
+                "required": False,
+                "typical": None,
+                "shape": list(each.shape),
+                "file": each.type in FILES,
+            }
+            for each in self.fields.values()
+        ]
+        columns = [
+            {"name": each.name, "type": each.type, "classes": None, "columns": {"prediction": each.name}} for each in self.predictor.outputs
+        ]
+        return {"explains": False, "inputs": inputs, "outputs": columns}
+
+    def example(self) -> list[dict[str, Any]]:
+        """No row: what is usual is not known."""
+        return []
+
+    def read_json(self, body: Body, columns: Sequence[str] | None = None) -> Asked:
+        """Rows of values of JSON, kept as they are: the model reads them with its answer, in the thread that computes."""
+        given = {name: each for name, each in (body.columns or {}).items() if columns is None or name in columns}
+        if self.arrays:
+            return self._asked(arrays_of(given, self.fields), body.count)
+        return self._asked([dict(zip(given, row, strict=True)) for row in zip(*given.values(), strict=True)], body.count)
+
+    def read_table(self, body: Body) -> Asked:
+        """Rows of a table."""
+        table = pa.table(body.table)
+        if self.arrays:
+            return self._asked(arrays_of({name: table[name].to_pylist() for name in table.column_names}, self.fields), body.count)
+        return self._asked(table.to_pylist() if any(each.type in FILES for each in self.fields.values()) else table, body.count)
+
+    def _asked(self, rows: Any, count: int) -> Asked:
+        return Asked(rows, np.arange(count), count)
+
+    def run(self, raw: Any) -> Any:
+        """Predictions: a table, or arrays by name. Raises DataError for rows that the model cannot read."""
+        with tempfile.TemporaryDirectory(prefix="trainwright-request-") as folder:
+            rows = self._with_files(raw, Path(folder)) if isinstance(raw, list) else raw
+            try:
+                return self.predictor.answer(self.predictor.read(rows))
+            except TrainwrightError:
+                raise
+            except FOREIGN as error:  # a person's own step raises anything over rows that it was not written for
+                why = describe_failure(error)[:300]
+                raise DataError("the model cannot answer these rows", where="rows", why=why, fix="see /schema for what it takes") from error
+
+    def _with_files(self, rows: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+        """The rows with the content of each file in a file, which the model reads; raises FaultyRows for what is no content."""
+        found, faults = [], []
+        for at, row in enumerate(rows):
+            made = dict(row)
+            for name in [name for name in row if name in self.fields and self.fields[name].type in FILES and row[name] is not None]:
+                path = folder / f"{at}-{len(found)}-{list(self.fields).index(name)}{ENDINGS[self.fields[name].type]}"
+                try:
+                    path.write_bytes(content_of(row[name]))
+                except Unreadable as error:
+                    faults.append(Fault("the file cannot be read", name, at, str(error), "send its bytes in a form, or as base64"))
+                made[name] = str(path)
+            found.append(made)
+        if faults:
+            raise FaultyRows(faults)
+        return found
+
+    def columns(self, outputs: Any) -> pa.Table:
+        """Predictions as a table."""
+        if isinstance(outputs, pa.Table):
+            return outputs
+        return pa.table({name: list_array(each) for name, each in outputs.items()})
+
+    def records(self, outputs: Any) -> list[dict[str, Any]]:
+        """Predictions row by row."""
+        from trainwright.deploy.host.answers import json_values
+
+        table = self.columns(outputs)
+        columns = [json_values(each.to_pylist()) for each in table.columns]
+        return [dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def about(self) -> dict[str, Any]:
+        """What is told at `/model`."""
+        import torch
+
+        versions = {"trainwright (server)": __version__, "torch": torch.__version__}
+        return {"name": self.name, "digest": self.digest, "versions": versions, "engine": "torch"}
+
+
+def _is_dtype(field: Field) -> bool:
+    return field.type.startswith(("float", "int", "uint", "bool", "bfloat"))
+
+
+def arrays_of(columns: Mapping[str, list[Any]], fields: Mapping[str, Field]) -> dict[str, np.ndarray]:
+    """Nested lists as arrays of the shapes and types that the model takes; raises FaultyRows for others, naming the column."""
+    found, faults = {}, []
+    for name, field in fields.items():
+        if name not in columns:
+            faults.append(Fault(f"the column '{name}' is missing", name, None, "", f"send {shape_in_words(field)} for each row"))
+            continue
+        try:
+            array = np.asarray(columns[name], dtype="float32" if field.type == "bfloat16" else field.type)
+        except (ValueError, TypeError, OverflowError) as error:
+            faults.append(
+                Fault("these are not numbers of one shape", name, None, str(error)[:200], f"send {shape_in_words(field)} for each row")
+            )
+            continue
+        wanted = field.shape
+        if array.ndim != 1 + len(wanted) or any(size not in (None, there) for size, there in zip(wanted, array.shape[1:], strict=True)):
+            what = f"rows of shape {tuple(array.shape[1:])}"
+            faults.append(Fault(what, name, None, "", f"send {shape_in_words(field)} for each row"))
+        found[name] = array
+    if faults:
+        raise FaultyRows(faults)
+    return found
+
+
+def shape_in_words(field: Field) -> str:
+    """What a row has, for a person: `numbers of shape (4,)`."""
+    return (
+        "a number" if not field.shape else f"numbers of shape ({', '.join('any' if each is None else str(each) for each in field.shape)})"
+    )
+
+
+def list_array(values: np.ndarray) -> pa.Array:
+    """Numbers of rows as a column: single ones, or lists of lists."""
+    if values.ndim == 1:
+        return pa.array(values)
+    inner = list_array(values.reshape(-1, *values.shape[2:]))
+    return pa.FixedSizeListArray.from_arrays(inner, values.shape[1])
