@@ -227,7 +227,7 @@ def test_schema_and_openapi_name_the_columns_and_what_is_answered(app):
     assert [each["name"] for each in schema["inputs"]] == list(ROW) and schema["inputs"][1]["values"] == ["clerk", "nurse", "pilot"]
     assert schema["outputs"][0]["columns"]["probability"] == {"no": "well_probability_no", "yes": "well_probability_yes"}
     described = send(app, "GET", "/openapi.json").json()
-    assert set(described["paths"]) == {"/predict", "/health", "/ready", "/schema", "/model", "/metrics"}
+    assert set(described["paths"]) == {"/predict", "/explain", "/health", "/ready", "/schema", "/model", "/metrics"}
 
 
 def test_a_port_that_is_taken_and_an_address_of_another_machine_are_told():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from trainwright.config.errors import RequestError, RunError
 from trainwright.config.part_options import check_options
-from trainwright.config.trust import consents
+from trainwright.config.trust import consents, trusting
 from trainwright.deploy.server.options import ServeOptions
 from trainwright.domains.place import Place, find_place, require_config
 from trainwright.runs.ways_on import to_its_end
@@ -25,14 +25,15 @@ log = logging.getLogger(__name__)
 PIP = "pip install 'trainwright[serve]'"
 
 
-def serve(path: str | os.PathLike[str], **options: Any) -> None:
+def serve(path: str | os.PathLike[str], *, trust_code: bool = False, **options: Any) -> None:
     """Answer requests over HTTP with the model of a run, or of a `.onnx` file, until the process is asked to end.
 
-    `options` are those of `trainwright serve`: host, port, max_bytes … Raises RequestError for a port in use and for options that are not
-    there, RunError for what is no model.
+    `options` are those of `trainwright serve`: host, port, max_bytes …; `trust_code` lets the run's files name code. Raises RequestError
+    for a port in use and for options that are not there, RunError for what is no model.
     """
     given = check_options(ServeOptions, "serve", options, where="tw.serve")
-    serve_model(path, cast(ServeOptions, given))
+    with trusting(trust_code):
+        serve_model(path, cast(ServeOptions, given))
 
 
 def serve_model(path: str | os.PathLike[str], options: ServeOptions, told: Callable[[str], None] = log.info) -> None:
@@ -79,6 +80,8 @@ def open_backend(path: Path, options: ServeOptions, folder: Path) -> Backend:
     if path.is_file() or path.suffix == ".onnx":
         refuse_code(path)
         return open_exported(path, options)
+    if (path / "model.onnx").is_file():  # a folder that an export wrote
+        return open_exported(path / "model.onnx", options)
     place = find_place(path)
     if not require_config(place).has_model:
         raise RunError("this run has no model yet", where=str(path), why="training did not reach its end", fix=to_its_end(place.path))
@@ -108,7 +111,9 @@ def open_exported(path: Path, options: ServeOptions) -> Backend:
     from trainwright.deploy.host.model import open_model
     from trainwright.deploy.server.hosted import HostedBackend
 
-    return HostedBackend(open_model(path, options.threads))
+    model = open_model(path, options.threads)
+    model.reader.limit_pixels(options.max_pixels)
+    return HostedBackend(model)
 
 
 def export_beside(run: Path, target: Path) -> str:

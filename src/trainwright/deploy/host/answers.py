@@ -25,11 +25,15 @@ class TargetWriter:
         self.texts = pa.array(words, pa.string())
 
     def columns(self, outputs: Outputs) -> dict[str, pa.Array]:
-        """The columns, of the outputs by what stands after the target's name."""
+        """The columns, of the outputs by what stands after the target's name; what a system of one's own gives, by its name."""
+        if "" in outputs:
+            return {self.name: _column(outputs[""])}
         return {f"{self.name}_{part}": _column(values) for part, values in self._parts(outputs).items()}
 
     def values(self, outputs: Outputs) -> dict[str, list[Any]]:
         """The same as values of JSON: null for what is no finite number."""
+        if "" in outputs:
+            return {self.name: _values(outputs[""])}
         return {f"{self.name}_{part}": _values(values) for part, values in self._parts(outputs).items()}
 
     def _parts(self, outputs: Outputs) -> dict[str, Any]:
@@ -83,6 +87,8 @@ class Inside:
 def column_names(name: str, target: Mapping[str, Any]) -> dict[str, Any]:
     """What stands for what in an answer: `prediction`, `probability` by class, `low`, `high`, `set`."""
     classes = target.get("classes")
+    if "prediction" not in target:
+        return {"prediction": name, "probability": None}
     probability = None if classes is None else {each: f"{name}_probability_{each}" for each in classes}
     more = {part: f"{name}_{part}" for part in ("low", "high", "set") if part in target}
     return {"prediction": f"{name}_prediction", "probability": probability, **more}
@@ -91,9 +97,15 @@ def column_names(name: str, target: Mapping[str, Any]) -> dict[str, Any]:
 def _column(values: Any) -> pa.Array:
     if not isinstance(values, np.ndarray):
         return values.column()
+    return list_array(values)
+
+
+def list_array(values: np.ndarray) -> pa.Array:
+    """Numbers of rows as a column: single ones, or lists of lists."""
     if values.ndim == 1:
         return pa.array(np.ascontiguousarray(values))
-    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).reshape(-1)), values.shape[1])
+    inner = list_array(values.reshape(len(values) * values.shape[1], *values.shape[2:]))
+    return pa.FixedSizeListArray.from_arrays(inner, values.shape[1])
 
 
 def json_values(values: list[Any]) -> list[Any]:

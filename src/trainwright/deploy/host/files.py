@@ -61,28 +61,29 @@ class FileReader(ColumnReader):
         if value is None:
             return None
         try:
-            return self.further.applied(self.array(self._content(value)))
+            return self.further.applied(self.array(content_of(value, self.folder)))
         except Unreadable as error:
             told.refuse(self.name, [row], [""], "the file cannot be read", why=str(error), fix=self.fix)
         except TrainwrightError as error:
             told.refuse(self.name, [row], [""], error.what, why=error.why, fix=error.fix)
         return None
 
-    def _content(self, value: Any) -> bytes:
-        """The bytes of a file that was sent; raises Unreadable."""
-        if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in KEYS:
-            value = value["bytes"] if "bytes" in value else _decoded(value["base64"])
-        if isinstance(value, str) and self.folder is not None:
-            return _opened(self.folder / value)
-        if isinstance(value, str):
-            raise Unreadable("it is a text, and a server opens no paths and no addresses")
-        if not isinstance(value, bytes):
-            raise Unreadable("it is no content of a file")
-        return value
-
     def missing(self, arrays: Sequence[np.ndarray | None]) -> np.ndarray:
         """1 for rows without a file, as the graph takes it."""
         return np.array([float(each is None) for each in arrays], np.float32)
+
+
+def content_of(value: Any, folder: Path | None = None) -> bytes:
+    """The bytes of a file that was sent, or of one below `folder` by its path; raises Unreadable."""
+    if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in KEYS:
+        value = value["bytes"] if "bytes" in value else _decoded(value["base64"])
+    if isinstance(value, str) and folder is not None:
+        return _opened(folder / value)
+    if isinstance(value, str):
+        raise Unreadable("it is a text, and a server opens no paths and no addresses")
+    if not isinstance(value, bytes):
+        raise Unreadable("it is no content of a file")
+    return value
 
 
 class Further:

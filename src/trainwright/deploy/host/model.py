@@ -38,7 +38,7 @@ class HostedModel:
         self.outputs = [each.name for each in session.get_outputs()]
         self.writers = [TargetWriter(name, each) for name, each in description.targets.items()]
         self.parts = {
-            name: [(each, each.removeprefix(f"{name}.")) for each in self.outputs if each.startswith(f"{name}.")]
+            name: [(each, each.removeprefix(name).removeprefix(".")) for each in self.outputs if f"{each}.".startswith(f"{name}.")]
             for name in description.targets
         }
         self.inputs = {each.name for each in session.get_inputs()}

@@ -28,6 +28,8 @@ Raw = dict[str, np.ndarray]
 PLAIN = TextForm(Dialect("utf-8", ",", '"', "", ".", True, False), 0, ())
 """How rows in text are written where training had no table in text."""
 _HERE = "trainwright.deploy.host"
+DTYPES = ("float16", "bfloat16", "float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool")
+"""What the numbers of a block are, of a model whose inputs are no columns."""
 READERS: dict[str, type[ColumnReader] | str] = {
     "number": NumberReader,
     "binary": WordReader,
@@ -43,6 +45,7 @@ READERS: dict[str, type[ColumnReader] | str] = {
     "signal": f"{_HERE}.recordings:RecordingReader",
     "audio": f"{_HERE}.recordings:RecordingReader",
     "image": f"{_HERE}.pictures:PictureReader",
+    **dict.fromkeys(DTYPES, f"{_HERE}.blocks:BlockReader"),
 }
 
 

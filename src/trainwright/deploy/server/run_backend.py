@@ -13,9 +13,11 @@ import pyarrow as pa
 from trainwright._version import __version__
 from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.config.own_code import describe_failure
+from trainwright.deploy.host.answers import json_values, list_array
+from trainwright.deploy.host.description import Column, Description
 from trainwright.deploy.host.faults import Fault, FaultyRows
 from trainwright.deploy.host.files import content_of
-from trainwright.deploy.host.rows import Asked
+from trainwright.deploy.host.rows import DTYPES, Asked, RowReader
 from trainwright.deploy.server.bodies import Body
 from trainwright.domains.predictor import Field, Predictor
 from trainwright.features.npy import Unreadable
@@ -33,7 +35,10 @@ class RunBackend:
     def __init__(self, predictor: Predictor, name: str, digest: str) -> None:
         self.predictor, self.name, self.digest = predictor, name, digest
         self.fields = {each.name: each for each in predictor.inputs}
+        shapes = {name: {"type": each.type, "shape": list(each.shape)} for name, each in self.fields.items()}
         self.arrays = all(_is_dtype(each) for each in self.fields.values())
+        columns = {each: Column(each, given["type"], given) for each, given in shapes.items()} if self.arrays else {}
+        self.blocks = RowReader(Description(name, digest, columns, {}))
 
     def schema(self) -> dict[str, Any]:
         """`inputs` and `outputs` of `/schema`."""
@@ -61,15 +66,18 @@ class RunBackend:
         """Rows of values of JSON, kept as they are: the model reads them with its answer, in the thread that computes."""
         given = {name: each for name, each in (body.columns or {}).items() if columns is None or name in columns}
         if self.arrays:
-            return self._asked(arrays_of(given, self.fields), body.count)
+            return self._blocks(given, body.count)
         return self._asked([dict(zip(given, row, strict=True)) for row in zip(*given.values(), strict=True)], body.count)
 
     def read_table(self, body: Body) -> Asked:
         """Rows of a table."""
         table = pa.table(body.table)
         if self.arrays:
-            return self._asked(arrays_of({name: table[name].to_pylist() for name in table.column_names}, self.fields), body.count)
+            return self._blocks({name: table[name].to_pylist() for name in table.column_names}, body.count)
         return self._asked(table.to_pylist() if any(each.type in FILES for each in self.fields.values()) else table, body.count)
+
+    def _blocks(self, columns: Mapping[str, list[Any]], count: int) -> Asked:
+        return self.blocks.read_json(columns, count)
 
     def _asked(self, rows: Any, count: int) -> Asked:
         return Asked(rows, np.arange(count), count)
@@ -111,8 +119,6 @@ class RunBackend:
 
     def records(self, outputs: Any) -> list[dict[str, Any]]:
         """Predictions row by row."""
-        from trainwright.deploy.host.answers import json_values
-
         table = self.columns(outputs)
         columns = [json_values(each.to_pylist()) for each in table.columns]
         return [dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
@@ -126,43 +132,4 @@ class RunBackend:
 
 
 def _is_dtype(field: Field) -> bool:
-    return field.type.startswith(("float", "int", "uint", "bool", "bfloat"))
-
-
-def arrays_of(columns: Mapping[str, list[Any]], fields: Mapping[str, Field]) -> dict[str, np.ndarray]:
-    """Nested lists as arrays of the shapes and types that the model takes; raises FaultyRows for others, naming the column."""
-    found, faults = {}, []
-    for name, field in fields.items():
-        if name not in columns:
-            faults.append(Fault(f"the column '{name}' is missing", name, None, "", f"send {shape_in_words(field)} for each row"))
-            continue
-        try:
-            array = np.asarray(columns[name], dtype="float32" if field.type == "bfloat16" else field.type)
-        except (ValueError, TypeError, OverflowError) as error:
-            faults.append(
-                Fault("these are not numbers of one shape", name, None, str(error)[:200], f"send {shape_in_words(field)} for each row")
-            )
-            continue
-        wanted = field.shape
-        if array.ndim != 1 + len(wanted) or any(size not in (None, there) for size, there in zip(wanted, array.shape[1:], strict=True)):
-            what = f"rows of shape {tuple(array.shape[1:])}"
-            faults.append(Fault(what, name, None, "", f"send {shape_in_words(field)} for each row"))
-        found[name] = array
-    if faults:
-        raise FaultyRows(faults)
-    return found
-
-
-def shape_in_words(field: Field) -> str:
-    """What a row has, for a person: `numbers of shape (4,)`."""
-    return (
-        "a number" if not field.shape else f"numbers of shape ({', '.join('any' if each is None else str(each) for each in field.shape)})"
-    )
-
-
-def list_array(values: np.ndarray) -> pa.Array:
-    """Numbers of rows as a column: single ones, or lists of lists."""
-    if values.ndim == 1:
-        return pa.array(values)
-    inner = list_array(values.reshape(-1, *values.shape[2:]))
-    return pa.FixedSizeListArray.from_arrays(inner, values.shape[1])
+    return field.type in DTYPES
