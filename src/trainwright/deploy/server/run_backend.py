@@ -35,9 +35,8 @@ class RunBackend:
     def __init__(self, predictor: Predictor, name: str, digest: str) -> None:
         self.predictor, self.name, self.digest = predictor, name, digest
         self.fields = {each.name: each for each in predictor.inputs}
-        shapes = {name: {"type": each.type, "shape": list(each.shape)} for name, each in self.fields.items()}
         self.arrays = all(_is_dtype(each) for each in self.fields.values())
-        columns = {each: Column(each, given["type"], given) for each, given in shapes.items()} if self.arrays else {}
+        columns = {name: Column(name, each.type, {"shape": list(each.shape)}) for name, each in self.fields.items()} if self.arrays else {}
         self.blocks = RowReader(Description(name, digest, columns, {}))
 
     def schema(self) -> dict[str, Any]:
@@ -96,7 +95,8 @@ class RunBackend:
 
     def _with_files(self, rows: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
         """The rows with the content of each file in a file, which the model reads; raises FaultyRows for what is no content."""
-        found, faults = [], []
+        found: list[dict[str, Any]] = []
+        faults: list[Fault] = []
         for at, row in enumerate(rows):
             made = dict(row)
             for name in [name for name in row if name in self.fields and self.fields[name].type in FILES and row[name] is not None]:
