@@ -147,5 +147,4 @@ def open_run(place: Place, options: ServeOptions) -> Backend:
 
     torch.set_num_threads(options.threads)
     weights = place.model / "model.safetensors"
-    name = place.run.name if place.run is not None else place.path.name
-    return RunBackend(open_place(place), name, f"sha256:{sha256_of(weights)}" if weights.is_file() else "")
+    return RunBackend(open_place(place), place.path.name, sha256_of(weights) if weights.is_file() else "")

@@ -13,8 +13,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from trainwright._version import __version__
 from trainwright.config.errors import TrainwrightError
+from trainwright.deploy.server import ludwig
 from trainwright.deploy.server.answering import chosen_kind, write_answer
-from trainwright.deploy.server.bodies import FORM, Body, read_body
+from trainwright.deploy.server.bodies import FORM, Body, read_body, within
 from trainwright.deploy.server.explaining import explain
 from trainwright.deploy.server.forms import read_form
 from trainwright.deploy.server.openapi import describe_api
@@ -64,7 +65,9 @@ class Application:
     async def _answer(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         if request.path not in OPEN and not request.path.startswith(PAGE):
             refuse_stranger(request, self.token)
-        if request.path == "/predict":
+        if self.service.options.ludwig_api and speaks_ludwig(request):
+            await self._answer_ludwig(request, send)
+        elif request.path == "/predict":
             if request.method != "POST":
                 what = f"{request.method} is not answered at /predict"
                 raise Refused(405, what, fix="use POST", headers={"Allow": "POST"})
@@ -98,6 +101,24 @@ class Application:
             content = await request.body(int(options.max_bytes), deadline)
             asked = await service.read(await read_request(request, content, service), len(content))
             await respond_json(send, 200, await explain(service, asked, request.query("output"), deadline))
+
+    async def _answer_ludwig(self, request: Request, send: Send) -> None:
+        service, options = self.service, self.service.options
+        with service.admitted():
+            deadline = request.began + options.seconds
+            content = await request.body(int(options.max_bytes), deadline)
+            parts = await ludwig.read_parts(request.headers, request.kind, content, service)
+            several = request.path == "/batch_predict"
+            body = within(ludwig.rows_of_dataset(parts) if several else ludwig.one_row(parts), options.max_rows)
+            answer = await service.predict(body, len(content), deadline)
+            rows = ludwig.in_words_of_ludwig(answer.records(), service.schema["outputs"])
+            await respond_json(send, 200, ludwig.in_split_form(rows) if several else rows[0])
+
+
+def speaks_ludwig(request: Request) -> bool:
+    """Whether a request is one that `ludwig serve` answers."""
+    forms = request.method == "POST" and request.kind in ludwig.FORMS
+    return forms and request.path in ("/predict", "/batch_predict")
 
 
 async def read_request(request: Request, content: bytes, service: Service) -> Body:

@@ -35,16 +35,17 @@ class Body:
 def read_body(content: bytes, kind: str, max_rows: int) -> Body:
     """The rows of a body of a content type; raises DataError for what is no such body, Refused for too many rows or another type."""
     if kind == JSON:
-        return _within(of_json(parse_json(content)), max_rows)
+        return within(of_json(parse_json(content)), max_rows)
     if kind == CSV:
-        return _within(_of_csv(content), max_rows)
+        return within(_of_csv(content), max_rows)
     if kind in (STREAM, FILE):
-        return _within(_of_arrow(content, kind), max_rows)
+        return within(_of_arrow(content, kind), max_rows)
     fix = did_you_mean(kind, TAKEN)
     raise Refused(415, f"a body of type '{kind}' is not read" if kind else "the body has no Content-Type", where="Content-Type", fix=fix)
 
 
-def _within(body: Body, max_rows: int) -> Body:
+def within(body: Body, max_rows: int) -> Body:
+    """A body of at least one and at most so many rows; raises DataError and Refused otherwise."""
     if not body.count:
         raise DataError("there are no rows", where="body", fix="send at least one")
     if body.count > max_rows:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from trainwright.config.errors import DataError
-from trainwright.deploy.server.bodies import Body, of_rows, parse_json
+from trainwright.deploy.server.bodies import Body, of_rows, parse_json, within
 from trainwright.deploy.server.refusals import Refused
 from trainwright.deploy.server.service import Service
 
@@ -33,10 +32,7 @@ async def read_form(headers: Mapping[str, str], content: bytes, service: Service
             fix = "send a part for each row, in the order of rows"
             raise DataError(f"{len(values)} parts for {there} rows", where=f"column '{name}'", fix=fix)
         listed = [{**row, name: value} if isinstance(row, dict) else row for row, value in zip(listed, values, strict=True)]
-    body = of_rows(listed)
-    if body.count > service.options.max_rows or not body.count:
-        raise Refused(413 if body.count else 422, f"{body.count:,} rows", where="body", fix=f"send 1 to {service.options.max_rows:,}")
-    return body
+    return within(of_rows(listed), service.options.max_rows)
 
 
 async def parse_form(headers: Mapping[str, str], content: bytes, most: int) -> dict[str, list[str | bytes]]:
@@ -61,8 +57,3 @@ async def parse_form(headers: Mapping[str, str], content: bytes, most: int) -> d
 async def _content(file: UploadFile) -> bytes:
     await file.seek(0)
     return await file.read()
-
-
-def open_bytes(content: bytes) -> io.BytesIO:
-    """A file that was sent, as one that can be read."""
-    return io.BytesIO(content)
