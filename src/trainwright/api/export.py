@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +16,17 @@ from trainwright.config.registry import build, parts
 from trainwright.config.trust import as_received, trusting
 from trainwright.deploy.delivery import PARITY, deliver, names_beside
 from trainwright.deploy.exporters.base import Exporter, Trained
+from trainwright.deploy.exporters.safetensors_folder import SafetensorsExporter
 from trainwright.deploy.parity.proof import Parity
 from trainwright.domains.place import Place, find_place, require_config
 from trainwright.domains.predictor import Predictor
 from trainwright.files.outputs import ensure_output, ensure_output_folder, write_output_folder
-from trainwright.files.tensors import save_tensors
 from trainwright.files.text import read_json
 from trainwright.runs.signing import sign
 from trainwright.runs.ways_on import to_its_end
-from trainwright.weights.files import read_weights_file
-from trainwright.weights.half import Half, in_half
 
+PLAIN = "safetensors"
+"""The format of a model as it is."""
 OLD = {"torch": "pt2"}
 """What formats were called before, understood for one release."""
 
@@ -47,7 +46,6 @@ def export(
     output: str | os.PathLike[str] | None = None,
     *,
     rows: Any = None,
-    dtype: Half | None = None,
     trust_code: bool = False,
     **options: Any,
 ) -> Exported:
@@ -58,40 +56,39 @@ def export(
     option, a place that is taken, and what cannot be traced; TrainwrightError where the artifact answers otherwise.
     """
     with trusting(trust_code):
-        return export_run(path, None if output is None else Path(output), to, dtype, options, rows, "tw.export")
+        return export_run(path, None if output is None else Path(output), to, options, rows, "tw.export")
 
 
 def export_run(
     path: str | os.PathLike[str],
     output: Path | None = None,
     form: str = "",
-    dtype: Half | None = None,
     options: Mapping[str, Any] | PartConfig | None = None,
     rows: Any = None,
     where: str = "command line",
     opened: Callable[[], Predictor] | None = None,
 ) -> Exported:
     """The same, with what messages call the place where options were given, and what opens its model where a path does not say it all."""
-    if form and dtype is not None:
-        fix = "leave one of them out: a format writes numbers as it wants to"
-        raise RequestError("half precision is for the model's own files", where=f"{where}: --dtype", fix=fix)
     form = form or form_of(output)
-    exporter = make_exporter(form, options or {}, where) if form else None
+    exporter = make_exporter(form, options or {}, where)
     place = find_place(path)
     if not require_config(place).has_model:
         why = "training did not reach its end"
         raise RunError("this run has no model yet", where=str(place.path), why=why, fix=to_its_end(place.path))
     name = place.run.name if place.run is not None else place.path.name
-    if exporter is not None:
+    if not isinstance(exporter, SafetensorsExporter):
         return export_as(place, output or Path(f"{name}-{form}"), exporter, rows, opened or (lambda: open_place(place)))
-    kind = kind_of(place)
-    return Exported(export_model(place, output or Path(f"{name}-model"), open_place(place) if kind.adds_to_export else None, dtype))
+    added_by = open_place(place) if kind_of(place).adds_to_export else None
+    return Exported(export_model(place, output or Path(f"{name}-model"), added_by, exporter))
 
 
 def form_of(output: Path | None) -> str:
-    """The format whose files end as `output` does; empty where none does."""
-    ending = "" if output is None else output.suffix.lower()
-    return next((name for name, each in parts("exporter").items() if ending and each.load().suffix == ending), "")
+    """The format whose files end as `output` does; where none does, that of the model as it is."""
+    if output is None or not output.suffix:
+        return PLAIN
+    endings = {each.load().suffix: name for name, each in parts("exporter").items()}
+    found = [ending for ending in endings if ending and output.name.lower().endswith(ending)]
+    return endings[max(found, key=len)] if found else PLAIN
 
 
 def make_exporter(form: str, options: Mapping[str, Any] | PartConfig, where: str) -> Exporter:
@@ -110,7 +107,7 @@ def export_as(place: Place, output: Path, exporter: Exporter, rows: Any, opened:
 
     Raises TrainwrightError for an artifact that answers otherwise than the run does, of which parity.json alone stays.
     """
-    single = bool(exporter.suffix) and output.suffix == exporter.suffix
+    single = bool(exporter.suffix) and output.name.endswith(exporter.suffix)
     folder, name = (output.parent, output.name) if single else (output, f"model{exporter.suffix}")
     _ensure_free(place, output, [name, *names_beside(exporter)] if single else None)
     trained = Trained(place.path, opened())
@@ -146,36 +143,20 @@ def refuse_different(parity: Parity, report: Path) -> TrainwrightError:
     return TrainwrightError(what, where=f"{worst.over} of {parity.rows} rows", why=why, fix=f"{report} has every column")
 
 
-def export_model(place: Place, output: Path, predictor: Predictor | None, dtype: Half | None = None) -> list[Path]:
+def export_model(place: Place, output: Path, predictor: Predictor | None, exporter: SafetensorsExporter) -> list[Path]:
     """The files of the model and what its predictor adds, in a folder that is whole or not there.
 
     Without a predictor the files alone. Raises RequestError when the place is taken or in a run, or the disk refuses.
     """
     ensure_output_folder(output, place.path)
-    _export(place, output, predictor, dtype)
+    _export(place, output, predictor, exporter)
     return sorted(each for each in output.rglob("*") if each.is_file())
 
 
 @as_received
-def _export(place: Place, output: Path, predictor: Predictor | None, dtype: Half | None) -> None:
+def _export(place: Place, output: Path, predictor: Predictor | None, exporter: SafetensorsExporter) -> None:
     with write_output_folder(output) as folder:
-        _copy_model(place, folder, dtype)
+        exporter.copy_model(place, folder)
         if predictor is not None:
             predictor.export(folder)
         sign(folder)
-
-
-def _copy_model(place: Place, folder: Path, dtype: Half | None) -> None:
-    """The files of the model and the configuration; links are not followed out of the run."""
-    for each in sorted(place.model.rglob("*")):
-        target = folder / each.relative_to(place.model)
-        if each.is_symlink():
-            raise RunError("a run has links in its model", where=str(each), why=f"it leads to {os.readlink(each)}", fix="remove the link")
-        if each.is_dir():
-            target.mkdir()
-        elif dtype is not None and each.suffix == ".safetensors" and each.name.startswith("model"):
-            tensors, metadata, _ = read_weights_file(each)
-            save_tensors(target, in_half(tensors, dtype, str(each)), metadata)
-        else:
-            shutil.copyfile(each, target)
-    shutil.copyfile(place.config, folder / "config.yaml")

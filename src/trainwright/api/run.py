@@ -153,7 +153,7 @@ class Run:
         from trainwright.api.export import export_run
 
         place = None if output is None else Path(output)
-        return export_run(self.path, place, to, None, options, rows, where="run.export", opened=self._opened)
+        return export_run(self.path, place, to, options, rows, where="run.export", opened=self._opened)
 
     def report(self) -> Path:
         """Draws report.html anew and returns its path."""

@@ -12,7 +12,7 @@ from trainwright.cli.part_flags import add_flags, check_flags, flag
 from trainwright.config.errors import RequestError
 from trainwright.config.registry import parts
 
-FLAGS = ("output", "to", "rows", "dtype", "verbose")
+FLAGS = ("output", "to", "rows", "verbose")
 
 
 def run(words: Sequence[str]) -> int:
@@ -30,7 +30,7 @@ def run(words: Sequence[str]) -> int:
     name = OLD.get(form, form)
     refuse_other_formats(arguments, name)
     options = check_flags(parts("exporter")[name].config, name, arguments) if name in parts("exporter") else None
-    made = export_run(arguments.run, output, form, arguments.dtype, options, arguments.rows)
+    made = export_run(arguments.run, output, form, options, arguments.rows)
     if made.parity is not None:
         from trainwright.cli.exported import describe_parity
 
@@ -63,7 +63,7 @@ def parser() -> Parser:
         "Write the model of a finished run for others to run: in a format, proven on rows of the run against what the run's model answers, "
         "with a report, a model card and what loads it; or, without --to, as it is, with its configuration, to a folder. A system with a "
         "method `export(folder)` writes there what it wants to: meshes, images, another format.",
-        "RUN [--to FORMAT] [-o FILE|FOLDER] [--OPTION VALUE …] [--rows DATA] [--dtype TYPE]",
+        "RUN [--to FORMAT] [-o FILE|FOLDER] [--OPTION VALUE …] [--rows DATA]",
         [
             "trainwright export runs/mine",
             "trainwright export runs/mine --to onnx -o model.onnx",
@@ -77,9 +77,6 @@ def parser() -> Parser:
     made.add_argument("--to", metavar="FORMAT", help="the format; default: that of the file's ending, else the model as it is")
     rows = "rows to prove the artifact on, a data file; default: 256 rows of the run, of its test split first"
     made.add_argument("--rows", metavar="DATA", help=rows)
-    made.add_argument(
-        "--dtype", choices=("fp16", "bf16"), help="round the weights to half precision; they are loaded as they are elsewhere"
-    )
     for part in parts("exporter").values():
         add_flags(made, part.config)
     add_trust_flag(made)

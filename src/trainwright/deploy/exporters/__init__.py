@@ -15,6 +15,9 @@ PARTS = {
     ),
     "onnx": Part(f"{HERE}.onnx_exporter:OnnxExporter", f"{HERE}.options:OnnxOptions", "one file that takes rows as they are"),
     "pt2": Part(f"{HERE}.pt2:Pt2Exporter", f"{HERE}.options:Pt2Options", "a program of torch.export, which torch alone loads"),
+    "safetensors": Part(
+        f"{HERE}.safetensors_folder:SafetensorsExporter", f"{HERE}.options:SafetensorsOptions", "the model as it is, for Trainwright"
+    ),
     "torchscript": Part(
         f"{HERE}.torchscript:TorchScriptExporter", f"{HERE}.options:TorchScriptOptions", "a trace for older C++; it is code"
     ),

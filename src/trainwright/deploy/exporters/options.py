@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -49,6 +49,18 @@ class FxFolderOptions(PartConfig):
     """A folder of Python with the operations one after another, the weights as safetensors, and the graph as a table."""
 
     type: str = "fx_folder"
+
+
+class SafetensorsOptions(PartConfig):
+    """The model as it is, with its configuration, in a folder that predicts as the run does."""
+
+    type: str = "safetensors"
+    dtype: Literal["fp16", "bf16"] | None = Field(default=None, json_schema_extra={"metavar": "TYPE"})
+    """Round the weights to half precision, fp16 or bf16; they are loaded as they are elsewhere."""
+    sparse: Literal["coo", "csr", "csc", "bsr", "bsc"] | None = Field(default=None, json_schema_extra={"metavar": "LAYOUT"})
+    """Write weights that are smaller so by the places and values of what is not zero; they are read back as dense ones."""
+    block: int = Field(default=4, ge=2)
+    """Side of the blocks of bsr and bsc; a weight whose sides are no multiples stays dense."""
 
 
 class TorchScriptOptions(PartConfig):
