@@ -11,13 +11,13 @@ import torch
 
 from trainwright.config.errors import FOREIGN, RequestError
 from trainwright.config.own_code import describe_failure
-from trainwright.deploy.exporters.base import Answers, Exporter, Trained
+from trainwright.deploy.exporters.base import Answers, Trained
 from trainwright.deploy.exporters.consent import require_consent
 from trainwright.deploy.exporters.torch_answers import LONGEST, open_with
-from trainwright.deploy.tracing.program import trace_program
+from trainwright.deploy.exporters.torch_program import ProgramExporter
 
 
-class AotiExporter(Exporter):
+class AotiExporter(ProgramExporter):
     """`model.aoti.pt2`."""
 
     suffix: ClassVar[str] = ".aoti.pt2"
@@ -26,7 +26,7 @@ class AotiExporter(Exporter):
     def write(self, trained: Trained, target: Path) -> list[Path]:
         require_consent("aoti", "it is a compiled library, which runs as part of the program that loads it")
         _require_compiler()
-        program = trace_program(trained.deliverable, recurrent="torch")
+        program = self.trace(trained)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # of torch about itself

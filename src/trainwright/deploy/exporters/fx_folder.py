@@ -6,10 +6,10 @@ import importlib.util
 from pathlib import Path
 from typing import Any, ClassVar
 
-from trainwright.deploy.exporters.base import Answers, Exporter, Trained
+from trainwright.deploy.exporters.base import Answers, Trained
 from trainwright.deploy.exporters.flat_program import FlatProgram, flatten
 from trainwright.deploy.exporters.torch_answers import open_with
-from trainwright.deploy.tracing.program import trace_program
+from trainwright.deploy.exporters.torch_program import ProgramExporter
 from trainwright.files.tensors import save_tensors
 from trainwright.files.text import write_text
 from trainwright.tools.fx.table import graph_table
@@ -62,14 +62,14 @@ class Model(nn.Module):
 '''
 
 
-class FxFolderExporter(Exporter):
+class FxFolderExporter(ProgramExporter):
     """A folder that is a package of Python; who imports it runs it, and can read it before."""
 
     suffix: ClassVar[str] = ""
     executes_on_load: ClassVar[bool] = True
 
     def write(self, trained: Trained, target: Path) -> list[Path]:
-        program = trace_program(trained.deliverable, recurrent="torch")
+        program = self.trace(trained)
         flat = flatten(program)
         target.mkdir()
         write_text(target / CODE, _source(flat, trained))

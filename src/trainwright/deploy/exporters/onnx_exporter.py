@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from torch.nn.functional import pad
 
 from trainwright._version import __version__
 from trainwright.config.errors import FOREIGN, RequestError, RunError
 from trainwright.config.own_code import describe_failure
 from trainwright.deploy.exporters.base import Answers, Arrays, Exporter, Trained
 from trainwright.deploy.exporters.description import describe_trained
+from trainwright.deploy.exporters.fixed_axes import fill_up, sizes_of
 from trainwright.deploy.exporters.onnx_graph import convert, describe_in, name_axes
 from trainwright.deploy.exporters.onnx_strings import name_codes, put_in_front, texts_of
 from trainwright.deploy.exporters.options import OnnxOptions
@@ -93,29 +93,6 @@ def open_session(target: Path, threads: int = 1) -> Answers:
         return dict(zip(names, found, strict=True))
 
     return answer
-
-
-def fill_up(deliverable: Deliverable, tensors: Tensors, fixed: Mapping[str, int]) -> Tensors:
-    """Padded tensors as long as the file wants them; raises RequestError for rows that are longer."""
-    found = dict(tensors)
-    for given in deliverable.inputs:
-        for place, axis in enumerate(given.axes):
-            if not isinstance(axis, str) or axis not in fixed:
-                continue
-            lacking = fixed[axis] - found[given.name].shape[place]
-            if lacking < 0:
-                why = f"there are rows with {found[given.name].shape[place]} entries"
-                raise RequestError(f"'{given.name}' has rows longer than {fixed[axis]}", where=f"--fixed {axis}={fixed[axis]}", why=why)
-            found[given.name] = pad(found[given.name], [0, 0] * (found[given.name].dim() - place - 1) + [0, lacking])
-    return found
-
-
-def sizes_of(fixed: Mapping[str, int | None], deliverable: Deliverable) -> dict[str, int]:
-    """The axes that are fixed with their sizes, of training where none is said; an unknown one is for the tracer to refuse."""
-    if ROWS in fixed:
-        why = "a file that takes one number of rows alone cannot be proven on the run's, nor served"
-        raise RequestError("the number of rows stays free", where=f"--fixed {ROWS}", why=why, fix="leave it out")
-    return {name: size or deliverable.usual.get(name, 1) for name, size in fixed.items()}
 
 
 def to_texts(numbers: np.ndarray, texts: Mapping[int, str]) -> np.ndarray:

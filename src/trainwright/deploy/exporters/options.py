@@ -21,31 +21,36 @@ def _whole(text: str) -> int | str:
     return int(text) if text.isdigit() else text
 
 
-class OnnxOptions(PartConfig):
-    """One file that takes rows as they are, by the names of their columns, and needs neither torch nor Trainwright."""
+class ProgramOptions(PartConfig):
+    """What every format that is traced has."""
 
-    type: str = "onnx"
-    opset: int = Field(default=20, ge=18, le=23)
-    """Version of ONNX's operators, 18 to 23: the oldest runtime that is to load the file decides it."""
     fixed: dict[str, int | None] = Field(default={}, json_schema_extra={"metavar": "AXIS=SIZE"})
     """Axes that have one size alone, where the network allows no other: `signal.length=250`; without a size that of training."""
 
     _sizes = field_validator("fixed", mode="before")(read_sizes)
 
 
-class Pt2Options(PartConfig):
+class OnnxOptions(ProgramOptions):
+    """One file that takes rows as they are, by the names of their columns, and needs neither torch nor Trainwright."""
+
+    type: str = "onnx"
+    opset: int = Field(default=20, ge=18, le=23)
+    """Version of ONNX's operators, 18 to 23: the oldest runtime that is to load the file decides it."""
+
+
+class Pt2Options(ProgramOptions):
     """A program of torch.export."""
 
     type: str = "pt2"
 
 
-class AotiOptions(PartConfig):
+class AotiOptions(ProgramOptions):
     """A library that AOTInductor compiles. Loading it runs it, so it is written with --trust-code alone."""
 
     type: str = "aoti"
 
 
-class FxFolderOptions(PartConfig):
+class FxFolderOptions(ProgramOptions):
     """A folder of Python with the operations one after another, the weights as safetensors, and the graph as a table."""
 
     type: str = "fx_folder"
@@ -63,7 +68,7 @@ class SafetensorsOptions(PartConfig):
     """Side of the blocks of bsr and bsc; a weight whose sides are no multiples stays dense."""
 
 
-class TorchScriptOptions(PartConfig):
+class TorchScriptOptions(ProgramOptions):
     """A trace of TorchScript, which torch calls deprecated. Loading it runs it, so it is written with --trust-code alone."""
 
     type: str = "torchscript"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,15 +13,17 @@ from torch import nn
 
 from trainwright.config.errors import FOREIGN, RequestError
 from trainwright.config.own_code import describe_failure, own_place
-from trainwright.deploy.exporters.base import Answers, Exporter, Trained
+from trainwright.deploy.exporters.base import Answers, Trained
 from trainwright.deploy.exporters.consent import require_consent
+from trainwright.deploy.exporters.fixed_axes import sizes_of
 from trainwright.deploy.exporters.torch_answers import LONGEST, open_with
-from trainwright.deploy.tracing.program import as_exported
+from trainwright.deploy.exporters.torch_program import ProgramExporter
+from trainwright.deploy.tracing.program import as_exported, check_fixed
 from trainwright.domains.deliverable import Deliverable
 from trainwright.domains.predictor import Tensors
 
 
-class TorchScriptExporter(Exporter):
+class TorchScriptExporter(ProgramExporter):
     """`model.pt`: the operations of one pass, with the weights as constants."""
 
     suffix: ClassVar[str] = ".pt"
@@ -29,20 +31,22 @@ class TorchScriptExporter(Exporter):
 
     def write(self, trained: Trained, target: Path) -> list[Path]:
         require_consent("torchscript", "it is a program of TorchScript")
-        save_script(trained.deliverable, target)
+        self.fixed = sizes_of(self.options.fixed, trained.deliverable)
+        check_fixed(trained.deliverable, self.fixed)
+        save_script(trained.deliverable, target, self.fixed)
         return [target]
 
     def open(self, target: Path) -> Answers:
         return open_with(_load, target)
 
 
-def save_script(deliverable: Deliverable, target: Path) -> None:
+def save_script(deliverable: Deliverable, target: Path, fixed: Mapping[str, int] | None = None) -> None:
     """Write the trace of a model; sizes that code reads as numbers stay those of the example. Raises RequestError for what has none."""
     with _without_gradients(deliverable.module):  # constants of the trace are the weights themselves, and saved as they are then
-        _trace_script(deliverable).save(str(target))
+        _trace_script(deliverable, fixed).save(str(target))
 
 
-def _trace_script(deliverable: Deliverable) -> Any:
+def _trace_script(deliverable: Deliverable, fixed: Mapping[str, int] | None) -> Any:
     module = deliverable.module
 
     def answer(raw: Tensors) -> Any:  # a function: of a module every property is asked
@@ -51,7 +55,7 @@ def _trace_script(deliverable: Deliverable) -> Any:
     try:
         with torch.no_grad(), as_exported("torch"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch calls all of it deprecated, and warns of sizes; that is what parity is for
-            return torch.jit.trace(answer, (deliverable.example(),), strict=False, check_trace=False)  # type: ignore[no-untyped-call]
+            return torch.jit.trace(answer, (deliverable.example(fixed),), strict=False, check_trace=False)  # type: ignore[no-untyped-call]
     except FOREIGN as error:  # torch raises whatever it met
         where, why = own_place(error) or "--to torchscript", describe_failure(error)[:LONGEST]
         raise RequestError("the network of this run cannot be traced", where=where, why=why, fix="export it as onnx or pt2") from error

@@ -1,0 +1,37 @@
+"""What the formats of torch have in common: a program with torch's own recurrent layers, and rows as long as it wants them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from trainwright.deploy.exporters.base import Arrays, Exporter, Trained
+from trainwright.deploy.exporters.fixed_axes import fill_up, sizes_of
+from trainwright.deploy.exporters.options import ProgramOptions
+from trainwright.deploy.tracing.program import trace_program
+from trainwright.domains.deliverable import Deliverable
+from trainwright.domains.predictor import Tensors
+
+log = logging.getLogger("trainwright.export")
+
+
+class ProgramExporter(Exporter):
+    """A format that is written from a `torch.export.ExportedProgram`."""
+
+    options: ProgramOptions
+
+    def __init__(self, options: ProgramOptions) -> None:
+        super().__init__(options)
+        self.fixed: dict[str, int] = {}
+        """The axes that the written artifact holds to one size."""
+
+    def trace(self, trained: Trained) -> Any:
+        """The program of the model; raises RequestError for what cannot be traced, or not for any size."""
+        self.fixed = sizes_of(self.options.fixed, trained.deliverable)
+        program = trace_program(trained.deliverable, self.fixed, recurrent="torch")
+        for axis, size in self.fixed.items():
+            log.warning("the axis %s has %d entries in this artifact, and no other number of them", axis, size)
+        return program
+
+    def given(self, deliverable: Deliverable, tensors: Tensors) -> Arrays:
+        return super().given(deliverable, fill_up(deliverable, tensors, self.fixed))
