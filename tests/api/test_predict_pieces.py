@@ -227,3 +227,37 @@ def test_what_is_wrong_with_a_later_piece_is_told_as_of_all_rows(predictor: Pred
     with pytest.raises(DataError, match="row 71 'old', row 201 'older'"):
         predict_with(predictor, rows, "", tmp_path / "out.csv")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["new.csv"]
+
+
+def test_bad_rows_are_null_with_a_reason_where_that_is_asked_for(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ages = [f"{each}" for each in passengers(ROWS, seed=1)["fare"]]
+    ages[70], ages[200], ages[201] = "old", "inf", "older"
+    rows, out = write_csv(tmp_path / "new.csv", passengers(ROWS, seed=1) | {"age": np.array(ages)}), tmp_path / "out.parquet"
+    assert main(["predict", str(run), str(rows), "-o", str(out)]) == 2 and not out.exists()
+    assert main(["predict", str(run), str(rows), "-o", str(out), "--bad-rows", "null"]) == 0
+    found = read(out)
+    text = "column 'age' holds text that is not a number"
+    told = {70: f"{text}: 'old'", 200: "column 'age' is infinite", 201: f"{text}: 'older'"}
+    assert {row: each for row, each in enumerate(found["reason"].to_pylist()) if each} == told
+    assert [row for row, each in enumerate(found["survived_prediction"].to_pylist()) if each is None] == list(told)
+    mended = [each if row not in told else "9" for row, each in enumerate(ages)]
+    good = write_csv(tmp_path / "good.csv", passengers(ROWS, seed=1) | {"age": np.array(mended)})
+    assert main(["predict", str(run), str(good), "-o", str(tmp_path / "good.parquet")]) == 0
+    kept = pa.array(sorted({*range(ROWS)} - {*told}))
+    assert found.drop_columns("reason").take(kept).equals(read(tmp_path / "good.parquet").take(kept))
+    assert f"2 rows are left without a prediction: {text}" in capsys.readouterr().err
+    assert main(["predict", str(run), str(rows), "-o", str(out), "--bad-rows", "nul"]) == 2
+
+
+def test_rows_that_a_condition_leaves_out_have_it_as_their_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = write_csv(tmp_path / "table.csv", passengers())
+    run = tw.train(table, target="survived", run_dir=tmp_path / "run", **QUICK | {"data": {"where": "fare < 20"}})
+    monkeypatch.setattr(pieces, "rows_of_a_piece", lambda encoder: PIECE)
+    given = passengers(ROWS, seed=1)
+    ages = [f"{each}" for each in given["fare"]]
+    ages[5] = ages[250] = "old"
+    rows = write_csv(tmp_path / "new.csv", given | {"age": np.array(ages)})
+    predict_with(run.predictor.with_reasons(), rows, "", tmp_path / "out.parquet")
+    bad = dict.fromkeys((5, 250), "column 'age' holds text that is not a number: 'old'")
+    told = [None if fare < 20 else "left out by data.where" for fare in given["fare"]]
+    assert read(tmp_path / "out.parquet")["reason"].to_pylist() == [each or bad.get(row) for row, each in enumerate(told)]

@@ -38,6 +38,7 @@ def run(words: Sequence[str]) -> int:
     predictor = found.open([*launch.settings, *settings])
     predictor = predictor if arguments.threshold is None else predictor.decided_at(arguments.threshold)
     predictor = predictor.with_embeddings() if arguments.embeddings else predictor
+    predictor = predictor.with_reasons() if arguments.bad_rows == "null" else predictor
     split = "" if data is not None else named_split(arguments, predictor.usual_split)
     output = arguments.output or predictor.usual_output(split)
     predicted = predict_with(predictor, data, split, output, escape_formulas=arguments.escape_formulas)
@@ -129,6 +130,13 @@ def parser() -> ConfiguredParser:
         "--threshold", metavar="P|tuned", help="probability from which a row is called positive; tuned: the best F1 on the validation rows"
     )
     made.add_argument("--embeddings", action="store_true", help="the encoder's output of each row too, as a column of lists: `embedding`")
+    made.add_argument(
+        "--bad-rows",
+        choices=("error", "null"),
+        default="error",
+        help="rows with values that cannot be read: `error` names them and writes nothing, `null` leaves them without a prediction, with a "
+        "column `reason`",
+    )
     made.add_argument("--weights", default="", metavar="RUN|FILE", help="weights for a configuration")
     add_trust_flag(made)
     add_launch_flags(made, ("gpu", "verbose", "typecheck"))
@@ -138,7 +146,7 @@ def parser() -> ConfiguredParser:
     )
     written = ("output", "escape_formulas", "verbose", "typecheck")
     with_weights = "name its configuration instead: trainwright predict RUN/config.yaml --weights FILE"
-    own, of_table = "a run of a system of one's own", ("split", "threshold", "embeddings", *written)
+    own, of_table = "a run of a system of one's own", ("split", "threshold", "embeddings", "bad_rows", *written)
     made.forms = {
         "table": Form("a table's run", of_table, ANSWERING, "leave it out: the run's own model predicts all rows"),
         "own run": Form(own, ("split", "gpu", *written), MEASURING, f"leave it out; for other weights {with_weights}", OF_ROWS),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Self
 
 EXIT_FAILED = 1
 EXIT_REQUEST = 2
@@ -48,6 +49,16 @@ class ConfigError(RequestError):
 
 class DataError(RequestError):
     """The data cannot be used as asked."""
+
+    wrong_rows: Mapping[int, str] = {}
+    """Numbers of the rows that cannot be used, from 0, with what is wrong with each, where it is of these rows alone."""
+
+    def of_rows(self, fault: str, rows: Iterable[int], values: Iterable[object] | None = None) -> Self:
+        """The error as one of these rows alone, which have a fault, and the values with it where they are given."""
+        numbers = list(map(int, rows))
+        shown = [fault] * len(numbers) if values is None else [f"{fault}: {value!r}" for value in values]
+        self.wrong_rows = dict(zip(numbers, shown, strict=True))
+        return self
 
 
 class RunError(RequestError):

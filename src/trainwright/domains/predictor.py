@@ -131,6 +131,11 @@ class Predictor(ABC):
         what, why = "this model has no embeddings", "only a table's run has encoders"
         raise RequestError(what, where="--embeddings", why=why, fix="leave it out, or give what it embeds in its predict_step")
 
+    def with_reasons(self) -> Predictor:
+        """The same, that answers no row it cannot read, and says why in a column; raises RequestError for models without columns."""
+        what, why = "rows of this model are not left out one by one", "only a table's run reads its rows value by value"
+        raise RequestError(what, where="--bad-rows null", why=why, fix="leave it out")
+
     def sampling(self, options: Any, n: int, seed: int = 0) -> Sampling:
         """`n` samples under options of its kind (`SystemKind.sampling`), not made yet; raises RequestError for what they cannot be made of.
 

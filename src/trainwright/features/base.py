@@ -152,7 +152,7 @@ class Feature:
             raise DataError(
                 f"column '{self.name}' has missing values: {self.listed(rows[absent])}",
                 fix=f"fill them in, or choose another policy: columns.{self.name}.missing=drop (or constant, indicator, …)",
-            )
+            ).of_rows(f"column '{self.name}' has no value", rows[absent])
 
     def listed(self, rows: np.ndarray, values: Iterable[Any] | None = None, quoted: bool = True) -> str:
         """Rows for a message, as the source names them; values that are words of ours already are not `quoted`."""

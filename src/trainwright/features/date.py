@@ -148,7 +148,7 @@ class DateFeature(Feature):
                 f"column '{self.name}' holds text that is not a date: {self.listed(rows[places], shown)}",
                 why=f"expected the format {self.config.format}" if self.config.format else "",
                 fix=f"correct these values, or write `columns.{self.name}.format` as in strptime, such as %d.%m.%Y",
-            )
+            ).of_rows(f"column '{self.name}' holds text that is not a date", rows[places], texts.take(pa.array(places)).to_pylist())
 
     def note_formats(self, found: dict[str, int], fitting: bool) -> None:
         """Counts how many training values each format reads."""

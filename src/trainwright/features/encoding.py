@@ -317,12 +317,12 @@ class TableEncoder:
         self, source: Source, rows: np.ndarray | None, columns: list[str], dropped: dict[str, list[np.ndarray]] | None = None
     ) -> Iterator[tuple[pa.Table, np.ndarray]]:
         """Batches of the chosen rows less those that a policy drops, with their row numbers; notes what was dropped and why."""
-        chosen = None
+        chosen, first = None, source.first if isinstance(source, SourcePiece) else 0
         if rows is not None:
-            chosen = np.zeros(len(source), bool)
+            chosen = np.zeros(first + len(source), bool)
             chosen[rows] = True
         droppers = [name for name in columns if self.features[name].drops]
-        start = source.first if isinstance(source, SourcePiece) else 0
+        start = first
         for batch in source.batches(columns):
             numbers = np.arange(start, start + batch.num_rows)
             keep = np.ones(batch.num_rows, bool) if chosen is None else chosen[start : start + batch.num_rows].copy()

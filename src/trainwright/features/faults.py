@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainwright.config.errors import DataError, ManyErrors, RequestError
+from trainwright.data.source_piece import SourcePiece
 from trainwright.features.base import Feature, one_array, row_list
 from trainwright.features.floats import infinite, is_text, parse, text_fix, texts_at, to_floats, too_large
 from trainwright.features.number import NumberFeature
@@ -100,7 +101,12 @@ class NumberFaults:
 
 
 def explain_faults(error: RequestError, features: Mapping[str, Feature], source: Source, train: np.ndarray | None = None) -> RequestError:
-    """The error with every fault of the number columns in all rows; `train` are the rows to fit on, None when that was done before."""
+    """The error with every fault of the number columns in all rows; `train` are the rows to fit on, None when that was done before.
+
+    That of a piece of a source is left as it is: whoever has the whole source explains it.
+    """
+    if isinstance(source, SourcePiece):
+        return error
     looked = {name: NumberFaults(each) for name, each in features.items() if isinstance(each, NumberFeature)}
     fitting = np.zeros(len(source), bool)
     if train is not None:

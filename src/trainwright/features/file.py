@@ -291,7 +291,7 @@ class FileFeature(LazyFeature):
             raise DataError(
                 f"column '{self.name}' names files that cannot be read: {self.listed(rows[at], said, quoted=False)}",
                 fix=how_to_mend(self.name, faults.values(), "them"),
-            )
+            ).of_rows(f"column '{self.name}' names a file that cannot be read", rows[at], [paths[place] for place in faults])
         for place, fault in faults.items():
             self._remember(int(rows[place]), str(paths[place]), fault)
         if counts is not None:

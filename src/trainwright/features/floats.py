@@ -34,7 +34,7 @@ def to_floats(values: pa.Array, name: str, rows: np.ndarray, place: Place = plai
                 f"column '{name}' holds text that is not a number: {row_list(rows[bad], place, texts_at(given, bad))}",
                 why="the column is of type number",
                 fix=text_fix(name, texts=texts_at(given, bad), mostly=2 * int(bad.sum()) > len(bad)),
-            )
+            ).of_rows(f"column '{name}' holds text that is not a number", rows[bad], texts_at(given, bad, len(bad)))
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         better = "date" if pa.types.is_temporal(kind) else "vector or timeseries" if is_list(kind) else "category"
         raise DataError(f"column '{name}' holds {kind}, not numbers", fix=f"write columns.{name}={better}, or columns.{name}=ignore")

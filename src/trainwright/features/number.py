@@ -101,7 +101,8 @@ class NumberFeature(Feature):
             return numbers, None
         absent = ~finite
         if self.config.infinity == "error" and np.isinf(numbers).any():
-            raise infinite(self.name, self.listed(rows[np.isinf(numbers)]), self.target)
+            at = rows[np.isinf(numbers)]
+            raise infinite(self.name, self.listed(at), self.target).of_rows(f"column '{self.name}' is infinite", at)
         return numbers, absent
 
     def absent(self, values: pa.Array, rows: np.ndarray) -> np.ndarray | None:

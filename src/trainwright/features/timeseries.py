@@ -51,10 +51,11 @@ class TimeseriesFeature(Feature):
         lists, flat = number_lists(values, self.name, rows, self.place)
         infinite = np.isinf(flat)
         if infinite.any() and self.config.infinity == "error":
+            at = np.unique(rows[lists.owners[infinite]])
             raise DataError(
-                f"column '{self.name}' has infinite values: {self.listed(np.unique(rows[lists.owners[infinite]]))}",
+                f"column '{self.name}' has infinite values: {self.listed(at)}",
                 fix=f"correct them, or count them as missing: columns.{self.name}.infinity=missing",
-            )
+            ).of_rows(f"column '{self.name}' has infinite values", at)
         return lists, np.where(infinite, np.nan, flat)
 
     @property

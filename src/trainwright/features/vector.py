@@ -69,13 +69,14 @@ class VectorFeature(Feature):
                 f"column '{self.name}' has vectors of different lengths: {self.listed(rows[wrong], lengths[wrong].tolist())}",
                 why=f"the first has {self.width} numbers",
                 fix=f"correct them, or write columns.{self.name}=timeseries",
-            )
+            ).of_rows(f"column '{self.name}' has a vector of another length than {self.width}", rows[wrong], lengths[wrong].tolist())
         infinite = np.isinf(flat)
         if infinite.any() and self.config.infinity == "error":
+            at = np.unique(rows[lists.owners[infinite]])
             raise DataError(
-                f"column '{self.name}' has infinite values: {self.listed(np.unique(rows[lists.owners[infinite]]))}",
+                f"column '{self.name}' has infinite values: {self.listed(at)}",
                 fix=f"correct them, or count them as missing: columns.{self.name}.infinity=missing",
-            )
+            ).of_rows(f"column '{self.name}' has infinite values", at)
         vectors = np.full((len(values), self.width), np.nan)
         vectors[present] = np.where(infinite, np.nan, flat).reshape(-1, self.width) if self.width else 0
         absent = np.isnan(vectors).any(axis=1) if self.width else np.ones(len(values), bool)

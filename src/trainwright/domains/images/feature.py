@@ -347,7 +347,8 @@ class ImageFeature(FileFeature):
         """Raise DataError naming the first rows whose file is not there, with the nearest paths that are."""
         if lacking.any():
             named = paths.filter(pa.array(lacking)).to_pylist()
-            raise self.files.refusal(self.name, self._source(), rows[lacking], named, self.place)
+            refusal = self.files.refusal(self.name, self._source(), rows[lacking], named, self.place)
+            raise refusal.of_rows(f"column '{self.name}' names a file that is not there", rows[lacking], named)
 
     def notes(self) -> list[str]:
         """What was found in a sample of the training rows, and how the network is given it."""

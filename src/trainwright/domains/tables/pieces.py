@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from trainwright.config.errors import RequestError
+from trainwright.config.errors import DataError, ManyErrors, RequestError
 from trainwright.data.arrow import PIECE
 from trainwright.data.expressions.selected import given_rows
+from trainwright.data.expressions.selection import WHERE
 from trainwright.data.source import Source
 from trainwright.data.source_piece import SourcePiece, pieces_of
 from trainwright.domains.pieces import Pieces
@@ -18,7 +20,7 @@ from trainwright.domains.tables.row_names import names_of
 from trainwright.domains.tables.taken import TableRows
 from trainwright.domains.tables.tally import Tally, say_files, say_notes
 from trainwright.features.blocks import block_bytes
-from trainwright.features.encoding import TableEncoder
+from trainwright.features.encoding import EncodedTable, TableEncoder
 from trainwright.features.faults import explain_faults
 
 HELD = 64 << 20
@@ -32,8 +34,9 @@ VALUE = 24
 class TablePieces(Pieces):
     """Pieces of one or several sources, one after the other; no piece has rows of two."""
 
-    def __init__(self, encoder: TableEncoder, sources: Sequence[Source]) -> None:
-        self.encoder, self.sources = encoder, list(sources)
+    def __init__(self, encoder: TableEncoder, sources: Sequence[Source], tells: bool = False) -> None:
+        """`tells`: rows with values that cannot be read are left out, and why is told of each; otherwise they raise."""
+        self.encoder, self.sources, self.tells = encoder, list(sources), tells
         self.given = [given_rows(source) for source in self.sources]
         self.total = sum(count for count, _ in self.given)
         self.files = [path for source in self.sources for path in files_of(source)]
@@ -58,14 +61,30 @@ class TablePieces(Pieces):
             yield self._encode(source, piece, kept, start, count)
 
     def _encode(self, source: Source, piece: SourcePiece, kept: np.ndarray | None, start: int, count: int) -> TableRows:
+        faults: dict[int, str] = {}
         try:
-            encoded = self.encoder.encode(piece, targets=False)
+            encoded = self.encoder.encode(piece, targets=False) if not self.tells else encode_around(self.encoder, piece, faults)
         except RequestError as error:  # what is wrong with all rows is told at once
             raise explain_faults(error, {name: self.encoder.features[name] for name in self.encoder.inputs}, source) from error
         self.tally.add(encoded)
+        self.tally.left_out.update(each.partition(": ")[0] for each in faults.values())
         places = (encoded.rows if kept is None else kept[encoded.rows]) - start
         names = names_of(source, np.arange(start, start + count))
-        return TableRows(encoded, np.arange(len(encoded.rows)), places, count, source.name, source=piece, names=names)
+        reasons = self._reasons(encoded, piece, kept, faults, start, count) if self.tells else None
+        return TableRows(encoded, np.arange(len(encoded.rows)), places, count, source.name, source=piece, names=names, reasons=reasons)
+
+    def _reasons(
+        self, encoded: EncodedTable, piece: SourcePiece, kept: np.ndarray | None, faults: Mapping[int, str], start: int, count: int
+    ) -> pa.Array:
+        """Why each row that was given has no answer, null for those that have one."""
+        if len(encoded.rows) == count:
+            return pa.nulls(count, pa.string())
+        told = dict(faults) | {int(row): each.reason for each in encoded.dropped for row in each.rows}
+        rows = np.arange(piece.first, piece.first + len(piece))
+        reasons: list[str | None] = [f"left out by {WHERE}"] * count
+        for row, place in zip(rows.tolist(), (rows if kept is None else kept[rows]) - start, strict=True):
+            reasons[place] = told.get(row)
+        return pa.array(reasons, pa.string())
 
     def counted(self) -> dict[str, Any]:
         return self.tally.state()
@@ -78,6 +97,21 @@ class TablePieces(Pieces):
             say_notes(self.encoder, source)
         say_files(self.encoder)
         self.tally.say(self.encoder)
+
+
+def encode_around(encoder: TableEncoder, piece: SourcePiece, faults: dict[int, str]) -> EncodedTable:
+    """The rows of a piece that can be read, and in `faults` what is wrong with the others; raises errors that are not of single rows."""
+    rows = np.arange(piece.first, piece.first + len(piece))
+    while True:
+        try:
+            return encoder.encode(piece, rows[~np.isin(rows, list(faults))], targets=False)
+        except RequestError as error:
+            several = error.errors if isinstance(error, ManyErrors) else [error]
+            found = [each.wrong_rows if isinstance(each, DataError) else {} for each in several]
+            if not any(found):
+                raise
+            for each in found:
+                faults |= {row: fault for row, fault in each.items() if row not in faults}
 
 
 def rows_of_a_piece(encoder: TableEncoder) -> int:

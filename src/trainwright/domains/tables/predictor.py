@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,6 +22,7 @@ from trainwright.data.joined_windows import join_by_row
 from trainwright.domains.asked import MeasureOptions, read_asked
 from trainwright.domains.deliverable import Deliverable
 from trainwright.domains.forms import are_paths, as_rows
+from trainwright.domains.pieces import REASON
 from trainwright.domains.place import Place
 from trainwright.domains.predictor import Field, Metrics, Predictor, Tensors
 from trainwright.domains.tables.analysis.of_rows import importance_of
@@ -62,6 +64,7 @@ class TablePredictor(Predictor):
 
     def __init__(self, model: Model, place: Place | None = None, asked: MeasureOptions | None = None, embeds: bool = False) -> None:
         self.model, self.place, self.asked, self.embeds = model, place, asked or MeasureOptions(), embeds
+        self.reasons = False
         self.received = None if place is None else place.received
         self.reads = [] if place is None or place.run is None else trained_on(place.run)
 
@@ -93,7 +96,7 @@ class TablePredictor(Predictor):
         sources = [encoder.read(as_rows(each, arrays), memory_limit=HELD) for each in (data if are_paths(data) else [data])]
         for source in sources:
             encoder.check_columns(source, encoder.inputs)
-        return TablePieces(encoder, sources)
+        return TablePieces(encoder, sources, self.reasons)
 
     def own_rows(self, split: str) -> TableRows:
         """The rows of a split, read again as the run's configuration says; raises RunError when the data changed or it is empty."""
@@ -167,14 +170,16 @@ class TablePredictor(Predictor):
         if self.place is None:
             return None
         files = [[each.name, (found := each.stat()).st_size, found.st_mtime_ns] for each in sorted(self.place.model.iterdir())]
-        asked = [self.asked.unreadable, self.asked.all_unreadable, self.model.views, self.model.thresholds, self.embeds]
+        asked = [self.asked.unreadable, self.asked.all_unreadable, self.model.views, self.model.thresholds, self.embeds, self.reasons]
         return [str(self.place.model.resolve()), files, *asked]
 
     def decided_at(self, threshold: float | str) -> TablePredictor:
         """The same, with the binary targets decided at this probability, 0 to 1, or at the `tuned` one; raises RequestError."""
         kinds = {spec.name: spec.kind for spec in self.model.encoder.spec.targets}
         chosen = read_threshold(threshold, kinds, {name: float(each["threshold"]) for name, each in self.model.tuned.items()})
-        return TablePredictor(replace(self.model, thresholds={**self.model.thresholds, **chosen}), self.place, self.asked, self.embeds)
+        decided = copy(self)
+        decided.model = replace(self.model, thresholds={**self.model.thresholds, **chosen})
+        return decided
 
     def deliverable(self) -> Deliverable:
         """The model of raw columns; raises RequestError for columns or a network that cannot be traced."""
@@ -184,7 +189,15 @@ class TablePredictor(Predictor):
 
     def with_embeddings(self) -> TablePredictor:
         """The same, whose predictions have a column `embedding` too: what the encoders make of each row."""
-        return TablePredictor(self.model, self.place, self.asked, embeds=True)
+        embedding = copy(self)
+        embedding.embeds = True
+        return embedding
+
+    def with_reasons(self) -> TablePredictor:
+        """The same, that leaves rows with values it cannot read without an answer, and has a column `reason` that says why."""
+        telling = copy(self)
+        telling.reasons = True
+        return telling
 
     def answer(self, rows: TableRows) -> pa.Table:
         """A row of predictions for each that was given, in order, after what names it; what `drop` or `data.where` leaves out is null."""
@@ -194,7 +207,8 @@ class TablePredictor(Predictor):
             taken = table_rows(rows.encoded, rows.positions)
             vectors = embeddings_of(self.model, taken, rows_at_once(rows.encoded, rows.asked))
             table = table.append_column(COLUMN, as_column(vectors))
-        return with_names(place_rows(table, rows.places, rows.given), rows.names)
+        placed = with_names(place_rows(table, rows.places, rows.given), rows.names)
+        return placed if rows.reasons is None else placed.append_column(REASON, rows.reasons)
 
     @property
     def writes_files(self) -> bool:

@@ -34,6 +34,8 @@ class TableRows:
     """The column that intervals are drawn by where nobody says another."""
     names: pa.Table | None = None
     """What names each row that was given, where its source does."""
+    reasons: pa.Array | None = None
+    """Why each row that was given has no answer, null where it has one; None where it is not asked for."""
 
     def take(self, model: Model) -> dict[str, np.ndarray]:
         """The scores of all of them, by target."""
