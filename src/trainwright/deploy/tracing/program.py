@@ -11,10 +11,11 @@ import jaxtyping
 import torch
 
 from trainwright.config.errors import FOREIGN, RequestError, TrainwrightError, did_you_mean
-from trainwright.deploy.tracing.bags import embedding_bag
+from trainwright.deploy.tracing.functions import REPLACED
 from trainwright.deploy.tracing.recurrent import Form, padded_layers
-from trainwright.deploy.tracing.refusals import explain_failure, placeholders, refuse_limits
-from trainwright.deploy.tracing.watching import watch_sizes
+from trainwright.deploy.tracing.refusals import explain_failure, placeholders, refuse_guard, refuse_limits
+from trainwright.deploy.tracing.watching import Watched, watch_sizes
+from trainwright.domains.deliverable import ROWS, distinct_sizes
 from trainwright.engine.surroundings import without_fast_path
 
 if TYPE_CHECKING:
@@ -42,19 +43,33 @@ def trace_program(deliverable: Deliverable, fixed: Sizes | None = None, recurren
         except FOREIGN as error:  # torch raises whatever it met
             raise explain_failure(error, deliverable, watched, unrolls=recurrent == "torch") from error
     refuse_limits(program, deliverable, watched)
+    try_other_sizes(program, deliverable, sizes, watched, rows=1 if recurrent == "torch" else 2)
     return program
+
+
+def try_other_sizes(program: ExportedProgram, deliverable: Deliverable, fixed: Sizes, watched: Watched, rows: int) -> None:
+    """Raise RequestError where the graph does not take other rows than its example: a loop over steps may be frozen in it in silence."""
+    free = {axis: size for axis, size in deliverable.usual.items() if axis not in deliverable.guessed}
+    longer = distinct_sizes({axis: 2 * size + 1 for axis, size in free.items()})
+    example = deliverable.example({**longer, ROWS: rows, **fixed})
+    try:
+        with torch.no_grad():
+            program.module()(example)
+    except AssertionError as error:
+        if "Guard failed" not in str(error):
+            raise
+        raise refuse_guard(str(error), watched) from error
 
 
 @contextmanager
 def as_exported(recurrent: Form) -> Iterator[None]:
     """Recurrent layers keep their lengths, transformers are as in evaluations, annotations unchecked: a symbol of a size is no `int`."""
     unchecked = jaxtyping.config.jaxtyping_disable
-    bags = (torch.nn.functional, "embedding_bag", embedding_bag)
     jaxtyping.config.update("jaxtyping_disable", True)
     try:
         with ExitStack() as stack:
             stack.enter_context(without_fast_path())
-            for owner, name, made in (*padded_layers(recurrent), bags):
+            for owner, name, made in (*padded_layers(recurrent), *REPLACED):
                 stack.enter_context(_in_place(owner, name, made))
             yield
     finally:

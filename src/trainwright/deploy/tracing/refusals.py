@@ -83,3 +83,12 @@ def _limited(name: str, axis: str, most: str, size: Any, watched: Watched) -> Re
     where = str(line) if line is not None else f"input '{name}'"
     why = "the code asks how large it is and goes another way"
     return RequestError(what, where=where, why=why, fix=f"--fixed {axis}=SIZE accepts rows of that size alone; or {AS_IT_IS}")
+
+
+def refuse_guard(said: str, watched: Watched) -> RequestError:
+    """The refusal of a graph that holds for some sizes alone, at the line that asked last how large something is."""
+    line = next((line for asked, line in reversed(watched.asked) if asked.startswith("Eq(")), None)
+    what = "the model was traced for some sizes alone, and rows of others are refused by what was made"
+    why = f"a loop or a piece of code is for so many steps: {said.removeprefix('Guard failed: ')[:160]}"
+    fix = f"--fixed AXIS=SIZE accepts rows of one size alone; or {AS_IT_IS}"
+    return RequestError(what, where=str(line) if line is not None else "the network of this run", why=why, fix=fix)

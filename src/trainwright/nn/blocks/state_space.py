@@ -43,9 +43,10 @@ def selective_scan(
     u, delta, a, b, c = (each.float() if each.dtype in (torch.float16, torch.bfloat16) else each for each in (u, delta, a, b, c))
     state = (u.new_zeros(*u.shape[:2], a.shape[1]) if start is None else start).to(torch.promote_types(u.dtype, a.dtype))
     delta, driven, b, c = (each.permute(2, 0, 1) for each in (delta, delta * u, b, c))  # time first, so that a step is one piece of memory
-    size = max(SEGMENT[u.is_cuda] // max(state.numel(), 1), 1)
+    size = len(delta) if torch.compiler.is_exporting() else max(SEGMENT[u.is_cuda] // max(state.numel(), 1), 1)  # a graph is one piece
     found = []
-    segments = zip(*(torch.split(each, size) for each in (delta, driven, b, c)), strict=True)
+    pieces = (torch.split(each, size) if size < len(each) else (each,) for each in (delta, driven, b, c))
+    segments = zip(*pieces, strict=True)
     for step, new, into, out in segments:
         scan = scan_chunked if how == "chunked" or (how == "auto" and len(step) > LONG) else scan_steps
         states, state = scan(torch.exp(step[..., None] * a), new[..., None] * into[:, :, None], state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -38,11 +39,17 @@ class TransformerEncoder(nn.Module):
         self.pool = SequencePool(options.pooling, width)
         self.tokens, self.width = 1, width
 
+    def _positions(self, steps: int) -> Tensor:
+        """The sinusoids of so many steps, which may be more than were seen in training."""
+        if torch.compiler.is_exporting() and not isinstance(steps, int):
+            return sinusoids(steps, self.width).to(self.position)  # a graph for any number of steps holds none of them
+        if steps > len(self.position):  # files may be longer than those that were looked at
+            self.position = sinusoids(steps, self.width).to(self.position)
+        return self.position[:steps]
+
     def forward(self, parts: dict[str, Tensor]) -> Float[Tensor, "b 1 w"]:
         x, length = self.input(parts)
-        if x.shape[1] > len(self.position):  # files may be longer than those that were looked at
-            self.position = sinusoids(x.shape[1], self.width).to(self.position)
-        x = self.dropout(x + self.position[: x.shape[1]])
+        x = self.dropout(x + self._positions(x.shape[1]))
         # an empty sequence attends to its first position, since attention to nothing is not a number; pooling then leaves it out
         keep = present(length.clamp_min(1), x.shape[1])
         for block in self.blocks:
