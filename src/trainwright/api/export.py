@@ -139,6 +139,7 @@ def refuse_different(parity: Parity, report: Path) -> TrainwrightError:
     """The failure of an artifact that answers otherwise, with the row that shows it."""
     worst = parity.worst
     why = f"row {worst.row} of {parity.source}, {worst.name}: {worst.run} by the run's model, {worst.artifact} by the artifact"
+    why += "" if parity.cause is None else f"; {parity.cause}"
     what = f"{parity.artifact} does not answer as the run does, and was not kept"
     return TrainwrightError(what, where=f"{worst.over} of {parity.rows} rows", why=why, fix=f"{report} has every column")
 

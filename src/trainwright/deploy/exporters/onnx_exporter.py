@@ -15,7 +15,7 @@ from trainwright.config.own_code import describe_failure
 from trainwright.deploy.exporters.base import Answers, Arrays, Exporter, Trained
 from trainwright.deploy.exporters.description import describe_trained
 from trainwright.deploy.exporters.fixed_axes import fill_up, sizes_of
-from trainwright.deploy.exporters.onnx_graph import convert, describe_in, name_axes
+from trainwright.deploy.exporters.onnx_graph import convert, describe_in, name_axes, scopes_of, strip
 from trainwright.deploy.exporters.onnx_strings import name_codes, put_in_front, texts_of
 from trainwright.deploy.exporters.options import OnnxOptions
 from trainwright.domains.deliverable import ROWS, Deliverable
@@ -40,6 +40,8 @@ class OnnxExporter(Exporter):
         super().__init__(options)
         self.fixed: dict[str, int] = {}
         """The axes that the written file holds to one size."""
+        self.scopes: dict[str, str] = {}
+        """Path of a module → what the written file calls what it gives."""
 
     def write(self, trained: Trained, target: Path) -> list[Path]:
         onnx = require("onnx", "onnxscript")
@@ -57,6 +59,8 @@ class OnnxExporter(Exporter):
         self.fixed = name_axes(model, deliverable, codes, accepted | asked)
         for axis, size in self.fixed.items():
             log.warning("the axis %s has %d entries in this file, and no other number of them", axis, size)
+        self.scopes = scopes_of(model.graph)
+        strip(model.graph)
         put_in_front(model, deliverable.tables, codes)
         describe_in(model, describe_trained(trained, deliverable.tables, self.fixed))
         model.producer_name, model.producer_version = "trainwright", __version__
@@ -70,6 +74,9 @@ class OnnxExporter(Exporter):
     def given(self, deliverable: Deliverable, tensors: Tensors) -> Arrays:
         arrays = super().given(deliverable, fill_up(deliverable, tensors, self.fixed))
         return arrays | {name: to_texts(arrays[name], texts_of(table)) for name, table in deliverable.tables.items()}
+
+    def inside(self, target: Path, arrays: Arrays) -> Arrays:
+        return values_inside(target, self.scopes, arrays)
 
     def open(self, target: Path) -> Answers:
         return open_session(target)
@@ -93,6 +100,23 @@ def open_session(target: Path, threads: int = 1) -> Answers:
         return dict(zip(names, found, strict=True))
 
     return answer
+
+
+def values_inside(target: Path, names: Mapping[str, str], arrays: Arrays) -> Arrays:
+    """Values of a file by the names that it calls them, under the keys of `names`; they are made outputs of a copy in memory."""
+    onnx, runtime = require("onnx"), require("onnxruntime")
+    model = onnx.load(target)
+    there = {each.name for each in model.graph.output}
+    for name in dict.fromkeys(names.values()):
+        if name not in there:
+            model.graph.output.append(onnx.ValueInfoProto(name=name))
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    wanted = list(dict.fromkeys(names.values()))
+    found = dict(zip(wanted, session.run(wanted, {each.name: arrays[each.name] for each in session.get_inputs()}), strict=True))
+    return {path: found[name] for path, name in names.items()}
 
 
 def to_texts(numbers: np.ndarray, texts: Mapping[int, str]) -> np.ndarray:

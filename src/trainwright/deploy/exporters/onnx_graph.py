@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import json
@@ -106,9 +107,18 @@ def name_axes(model: Any, deliverable: Deliverable, codes: Mapping[str, str], ac
         for dim in value.type.tensor_type.shape.dim:
             if dim.dim_param in names:
                 dim.dim_param = names[dim.dim_param]
-    strip(model.graph)
     del model.graph.value_info[:]  # inner shapes that mention the old names; a runtime finds them itself
     return fixed
+
+
+def scopes_of(graph: Any) -> dict[str, str]:
+    """Path of a module → the first output of its last operation, as the exporter noted them."""
+    found: dict[str, str] = {}
+    for node in graph.node:
+        noted = {each.key: each.value for each in node.metadata_props}.get("pkg.torch.onnx.name_scopes", "[]")
+        for path in ast.literal_eval(noted)[:-1]:  # the last one is the operation
+            found[path] = node.output[0]
+    return found
 
 
 def strip(graph: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,15 +16,18 @@ from trainwright.config.errors import RequestError
 from trainwright.deploy.exporters.base import Answers, Exporter, Trained
 from trainwright.deploy.latency import Latency, compare_latency
 from trainwright.deploy.parity.batches import answer_in_batches, take_rows
+from trainwright.deploy.parity.cause import Cause, find_cause
 from trainwright.deploy.parity.columns import ABSOLUTE, RELATIVE, ComparedColumn, compare_columns
+from trainwright.domains.deliverable import ROWS
 from trainwright.domains.predictor import Metrics, Tensors
 
-ROWS = 256
+COUNT = 256
 """Rows of the run that both answer."""
 SPLITS = ("test", "validation", "train")
 TIMED = (1, 64)
 """Rows per call whose time is measured."""
-MADE = "rows that were made: the run has none of its own"
+GIVEN = "the rows that were given"
+MADE = "rows that were made, for the run has none of its own"
 
 
 @dataclass
@@ -41,6 +45,9 @@ class Parity:
     """Rows per call → the time of both."""
     metrics: dict[str, Metrics] = field(default_factory=dict)
     """Those of the run's model and of the artifact, where the rows have their truth."""
+
+    cause: Cause | None = None
+    """Where the numbers part, of an artifact that answers otherwise."""
 
     @property
     def passed(self) -> bool:
@@ -67,14 +74,16 @@ class Parity:
                 str(rows): {name: round(each.microseconds, 1) for name, each in of.items()} for rows, of in self.latency.items()
             },
             "metrics": self.metrics,
+            **({} if self.cause is None else {"first_difference": self.cause.as_json()}),
         }
 
 
-def prove(trained: Trained, exporter: Exporter, target: Path, data: Any = None, count: int = ROWS) -> Parity:
+def prove(trained: Trained, exporter: Exporter, target: Path, data: Any = None, count: int = COUNT) -> Parity:
     """Ask rows of the run, or of `data`, of the artifact at `target` and of the run's model; raises what reading rows raises."""
     deliverable, answer = trained.deliverable, exporter.open(target)
     pieces = some_rows(trained, data, count)
-    tensors = [deliverable.example()] if not pieces else [deliverable.read(rows) for rows in pieces.values()]
+    made_up = {**deliverable.usual, ROWS: count}
+    tensors = [deliverable.example_of(made_up)] if not pieces else [deliverable.read(rows) for rows in pieces.values()]
     outputs = [answer_in_batches(deliverable, each, exporter.given, answer) for each in tensors]
     if pieces:
         run = [trained.predictor.answer(trained.predictor.read(rows)) for rows in pieces.values()]
@@ -83,6 +92,8 @@ def prove(trained: Trained, exporter: Exporter, target: Path, data: Any = None, 
             run = [deliverable.columns(deliverable.module(each)) for each in tensors]
     compared = compare_columns(run, [deliverable.columns(each) for each in outputs])
     made = Parity(target.name, " and ".join(pieces) or MADE, sum(map(count_rows, tensors)), compared)
+    if not made.passed:
+        made.cause = find_cause(deliverable.module, tensors[0], lambda few: exporter.inside(target, exporter.given(deliverable, few)))
     made.sizes = {"run": weight_of(deliverable.module), "artifact": bytes_of(target)}
     made.latency = time_both(trained, exporter, answer, tensors[0])
     made.metrics = {} if not pieces else measure_both(trained, next(iter(pieces.values())), outputs[0])
@@ -92,7 +103,7 @@ def prove(trained: Trained, exporter: Exporter, target: Path, data: Any = None, 
 def some_rows(trained: Trained, data: Any, count: int) -> dict[str, Any]:
     """Whose rows they are → rows as they come, `count` in all, of test first; none where the run has none of its own."""
     if data is not None:
-        return {str(data): data}
+        return {str(data) if isinstance(data, str | os.PathLike) else GIVEN: data}
     found: dict[str, Any] = {}
     for split in SPLITS:
         try:
