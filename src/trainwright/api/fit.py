@@ -68,7 +68,7 @@ def fit(
     fork: str | os.PathLike[str] | None = None,
     seed: int = 0,
     device: str = "auto",
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[Callback | str | Mapping[str, Any]] = (),
     console: TextIO | bool = True,
     evaluation: Mapping[str, Any] | None = None,
     devices: int | str | None = None,
@@ -85,7 +85,8 @@ def fit(
     names another metric than the loss; without validation data the last weights are kept. `validation` and `test` are short for
     `validation_data` and `test_data`; `batched` says whether the items of an iterable are batches already; `target` which key of a
     mapping is the target. `metrics`: names, functions of (outputs, targets), metrics of your own or of torchmetrics, in a list or by name.
-    `init`, `parametrizations` and `hooks` are lists of the entries that a configuration has under these names, for a plain module.
+    `init`, `parametrizations` and `hooks` are lists of the entries that a configuration has under these names, for a plain module;
+    `callbacks` are objects, or such entries (`{"type": "pruning", "schedule": "cubic"}`).
     `evaluation={"history": "none", "report": False}` keeps no files of evaluations and draws no report. `devices=2` trains in two
     processes, with a GPU each where there are GPUs; `launch` has more options of that kind. Further keywords are options of `trainer:`,
     such as `schedule`, `clip`, `evaluate_every` or `early_stopping` (off here unless asked for). With `resume` a run already in
@@ -97,6 +98,8 @@ def fit(
     exit_as_promised()
     compute_without_lost_threads()
     splits = {"train": train_data, "validation": one_of(validation_data, validation, "validation"), "test": one_of(test_data, test, "test")}
+    named, callbacks = named_callbacks(callbacks)
+    trainer |= {"callbacks": named} if named else {}
     options = check_options({"batch_size": batch_size, "max_steps": max_steps, "max_epochs": max_epochs, **trainer}, keywords_of(fit))
     around = {"init": init, "parametrizations": parametrizations, "hooks": hooks}
     asked = {"loss": loss, "metrics": metrics, "target": target}
@@ -244,6 +247,14 @@ class PreparedObjects(PreparedSystem):
     def continue_with(self, run: RunDirectory) -> str:
         """The same call again."""
         return continue_call(str(run.path))
+
+
+def named_callbacks(callbacks: Any) -> tuple[list[Any], Any]:
+    """Callbacks as a configuration names them, by a word or a mapping with `type`, and the others."""
+    if not isinstance(callbacks, list | tuple):
+        return [], callbacks
+    named = [each for each in callbacks if isinstance(each, str | Mapping)]
+    return named, [each for each in callbacks if not isinstance(each, str | Mapping)]
 
 
 def own_callbacks(callbacks: Any) -> tuple[Any, list[Any]]:
