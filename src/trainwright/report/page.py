@@ -14,6 +14,7 @@ from trainwright.report.every_run.media import media
 from trainwright.report.every_run.metrics import metrics
 from trainwright.report.every_run.model import model
 from trainwright.report.every_run.opening import opening, title
+from trainwright.report.every_run.pruning import pruning
 from trainwright.report.every_run.record import configuration, environment
 from trainwright.report.every_run.request import request
 from trainwright.report.every_run.starts import starts
@@ -25,7 +26,7 @@ from trainwright.report.material import Material, gather
 from trainwright.runs.directory import RunDirectory
 
 COMMON: tuple[Callable[[Material], ReportSection | None], ...] = (
-    metrics, training, media, model, tuning, starts, request, environment, configuration,
+    metrics, training, media, pruning, model, tuning, starts, request, environment, configuration,
 )  # fmt: skip
 """What the files that every run has tell; the blocks of analysis.json stand before `model`, or else `request`."""
 MOST_BLOCKS = 400
