@@ -16,6 +16,7 @@ from trainwright.checkpoint.manifest import Manifest
 from trainwright.checkpoint.names import rank_of
 from trainwright.checkpoint.store import Checkpoint, CheckpointStore, verify_checkpoint
 from trainwright.config.errors import RunError
+from trainwright.config.name_patterns import other_spelling
 from trainwright.engine.state import AVERAGES, EVALUATED, OPTIMIZER, STATE, SYSTEM
 from trainwright.files.whole import whole_file, whole_folder
 from trainwright.runs.directory import RunDirectory
@@ -87,9 +88,23 @@ def _write_anew(checkpoint: Checkpoint, folder: Path, weights: Mapping[str, Tens
     if checkpoint.has(EVALUATED) and not state.get("averages"):  # the optimizer's own average: its state is of weights that are no more
         whole = [name for name in whole if name != OPTIMIZER]
         state = {**state, "identity": {**state["identity"], "optimizer": ""}}
-    tensors = {SYSTEM: weights, **{name: checkpoint.tensors(name) for name in sorted(whole)}}
+    tensors = {SYSTEM: _named_alike(checkpoint, weights), **{name: checkpoint.tensors(name) for name in sorted(whole)}}
     manifest = Manifest(checkpoint.manifest.kind, checkpoint.manifest.step)
     CheckpointStore(folder).write(manifest, tensors, {STATE: state})
+
+
+def _named_alike(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The weights of a model under the names that its system has for them, which may begin with `model.`; the system's others as they are.
+
+    Raises RunError for those of another model.
+    """
+    own = checkpoint.tensors(SYSTEM)
+    called = {name: name if name in own else other_spelling(name) for name in weights}
+    strange = [name for name, here in called.items() if here not in own]
+    if strange:
+        why = f"it has no {', '.join(strange[:4])}"
+        raise RunError("the model of this run is not that of its checkpoint", where=str(checkpoint.folder), why=why, fix="train it anew")
+    return {**own, **{here: weights[name] for name, here in called.items()}}
 
 
 def _link_files(source: Path, target: Path) -> None:
