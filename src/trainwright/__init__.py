@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from trainwright.api.inspect import inspect as inspect
     from trainwright.api.predictors.kinds import load_predictor as load_predictor
     from trainwright.api.prune import prune as prune
+    from trainwright.api.prune import shrink as shrink
     from trainwright.api.remote_trainer import RemoteTrainer as RemoteTrainer
     from trainwright.api.run import Run as Run
     from trainwright.api.run import load as load
@@ -73,6 +74,7 @@ _WHERE = {
     "RemoteTrainer": "trainwright.api.remote_trainer",
     "calibrate": "trainwright.api.calibrate",
     "prune": "trainwright.api.prune",
+    "shrink": "trainwright.api.prune",
     "compare": "trainwright.api.compare",
     "serve": "trainwright.api.serve",
     "export": "trainwright.api.export",
@@ -169,6 +171,7 @@ __all__ = [
     "prune",
     "register",
     "serve",
+    "shrink",
     "sweep",
     "testing",
     "tf32_mode",

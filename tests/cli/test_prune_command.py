@@ -138,3 +138,44 @@ def test_no_run_no_model_and_no_more_to_prune_are_refused(here: Path) -> None:
     assert "0.75" in str(caught.value.fix)
     with pytest.raises(ConfigError):
         tw.prune("parent", "none.py:Method")
+
+
+def test_rows_of_zeros_are_taken_out_and_the_answers_stay(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prune", "parent", "--type", "ln_structured", "--dim", "0", "--amount", "0.5", "--names", "combiner", "run.dir=rows"]) == 0
+    assert main(["prune", "rows", "--shrink", "run.dir=narrow"]) == 0
+    said = capsys.readouterr().out
+    assert "parameters became" in said and "width: [8]" in (here / "narrow" / "config.yaml").read_text()
+    assert weights("narrow")["combiner.layers.linears.0.weight"].shape[0] == 8
+    row = {"sepal length (cm)": 5.0, "sepal width (cm)": 3.0, "petal length (cm)": 1.4, "petal width (cm)": 0.2}
+    before, after = (tw.load(each).predict([row])[0] for each in ("rows", "narrow"))
+    assert all(abs(before[name] - after[name]) <= 1e-6 for name in before if "probability" in name)
+
+
+OWN = """
+model:
+  type: graph
+  nodes: [{Linear: [4, 16]}, ReLU, {type: Linear, in_features: 16, out_features: 12}, ReLU, {name: head, type: Linear, args: [12, 3]}]
+loss: cross_entropy
+metrics: [accuracy]
+data: {type: table, path: "builtin:iris", target: target}
+trainer: {max_steps: 4}
+evaluation: {report: false}
+"""
+
+
+def test_a_graph_of_layers_is_pruned_and_its_nodes_are_smaller(here: Path) -> None:
+    (here / "own.yaml").write_text(OWN)
+    assert main(["train", "own.yaml", "run.dir=own"]) == 0
+    child = tw.prune("own", "ln_structured", amount=0.5, names="model", exclude="*head*", finetune="3 steps", settings=["run.dir=own-rows"])
+    smaller = tw.shrink(child.path, settings=["run.dir=own-narrow"])
+    assert smaller.results["realised"]["parameters"] == 4 * 8 + 8 + 8 * 6 + 6 + 6 * 3 + 3
+    assert "- Linear: [4, 8]" in (smaller.path / "config.yaml").read_text()
+    assert smaller.metrics["test"]["target"] == child.metrics["test"]["target"]
+    assert abs(smaller.metrics["test"]["loss"] - child.metrics["test"]["loss"]) <= 1e-5
+
+
+def test_what_cannot_be_made_smaller_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prune", "parent", "--shrink", "run.dir=refused"]) == 2
+    assert "there is nothing to take out" in capsys.readouterr().err
+    assert main(["prune", "parent", "--shrink", "--amount", "0.5", "run.dir=refused"]) == 2
+    assert "--amount has no effect beside --shrink" in capsys.readouterr().err and not (here / "refused").exists()

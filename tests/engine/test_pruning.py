@@ -45,8 +45,6 @@ HOLDS: dict[str, dict[str, Any]] = {
     "muon, whose updates are dense": {"optimizer": "muon", "ema": 0.9},
     "sam": {"optimizer": {"type": "sam", "inner": {"type": "sgd", "momentum": 0.9}}},
     "schedule-free": {"optimizer": {"type": "schedule_free_adamw", "learning_rate": 0.05}},
-    "lookahead": {"optimizer": {"type": "lookahead", "inner": "adam", "every": 4}},
-    "torch's own": {"optimizer": {"type": "torch.optim.RMSprop", "lr": 0.01, "momentum": 0.5}},
 }
 
 
@@ -79,7 +77,7 @@ RESUMED: dict[str, dict[str, Any]] = {
 def test_a_run_that_was_stopped_while_it_prunes_ends_as_one_that_was_not(name: str, tmp_path: Path) -> None:
     options = {"named": [CUBIC], **RESUMED[name], "max_epochs": 3}
     whole, _ = fit(tmp_path / "whole", **options)
-    for k in (1, 4, 6, 11, 14):
+    for k in (4, 11):
         place = tmp_path / f"stopped-{k}"
         with pytest.raises(Interrupted):
             fit(place, callbacks=[StopAt(k)], **options)

@@ -17,7 +17,7 @@ from trainwright.checkpoint.names import rank_of
 from trainwright.checkpoint.store import Checkpoint, CheckpointStore, verify_checkpoint
 from trainwright.config.errors import RunError
 from trainwright.config.name_patterns import other_spelling
-from trainwright.engine.state import AVERAGES, EVALUATED, OPTIMIZER, STATE, SYSTEM
+from trainwright.engine.state import AVERAGES, EVALUATED, OPTIMIZER, RUNNING, STATE, SYSTEM
 from trainwright.files.whole import whole_file, whole_folder
 from trainwright.runs.directory import RunDirectory
 from trainwright.systems.run_config import read_config
@@ -33,7 +33,7 @@ class Parent:
     checkpoint: Path
     step: int
     weights: Mapping[str, Tensor] | None = None
-    """What the child begins with in place of the weights of the checkpoint."""
+    """What the child begins with in place of the weights of the checkpoint; of other sizes the optimizer begins anew."""
 
     @classmethod
     def with_model(cls, found: RunDirectory) -> Parent:
@@ -84,13 +84,22 @@ def _write_anew(checkpoint: Checkpoint, folder: Path, weights: Mapping[str, Tens
     """A checkpoint with other weights, and without averages of those it had."""
     names = {*checkpoint.layout, *(each.name for each in checkpoint.manifest.files if each.name.endswith(".safetensors"))}
     whole = [name for name in names if rank_of(name) is None and name not in (SYSTEM, EVALUATED, AVERAGES)]
-    state = checkpoint.document(STATE)
-    if checkpoint.has(EVALUATED) and not state.get("averages"):  # the optimizer's own average: its state is of weights that are no more
+    state, system = checkpoint.document(STATE), _named_alike(checkpoint, weights)
+    resized = any(each.shape != system[name].shape for name, each in checkpoint.tensors(SYSTEM).items())
+    averaging = checkpoint.has(EVALUATED) and not state.get("averages")  # by the optimizer: its state is of weights that are no more
+    if averaging or resized:
         whole = [name for name in whole if name != OPTIMIZER]
         state = {**state, "identity": {**state["identity"], "optimizer": ""}}
-    tensors = {SYSTEM: _named_alike(checkpoint, weights), **{name: checkpoint.tensors(name) for name in sorted(whole)}}
+    tensors: dict[str, Mapping[str, Tensor]] = {SYSTEM: system, **{name: checkpoint.tensors(name) for name in sorted(whole)}}
+    if resized:
+        tensors[RUNNING] = _masks_of(tensors.get(RUNNING, {}), system)
     manifest = Manifest(checkpoint.manifest.kind, checkpoint.manifest.step)
     CheckpointStore(folder).write(manifest, tensors, {STATE: state})
+
+
+def _masks_of(running: Mapping[str, Tensor], system: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The masks of pruned weights that have other sizes now: what of them is zero."""
+    return {name: system[name.removeprefix("pruned/")] != 0 for name in running if name.startswith("pruned/")}
 
 
 def _named_alike(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from trainwright.api.kinds import prepare_run, with_name
 from trainwright.api.parent import Parent
-from trainwright.api.predictors.kinds import kind_of
+from trainwright.api.predictors.kinds import kind_of, open_place
 from trainwright.api.ranks import join_for
 from trainwright.api.run import Run
 from trainwright.api.run_place import refuse_taken
@@ -116,12 +117,40 @@ def _prune(found: RunDirectory, asked: PruningOptions, length: Duration | None, 
     _refuse_lengths(settings, where)
     parent = Parent.with_model(found)
     _refuse_pruned(found, asked, where)
-    config = with_name(read_config(found.config, [*settings, *_settings(found, parent, asked, length, where)]))
+    return _child(found, parent, [*settings, *_settings(found, parent, [asked.model_dump(mode="json")], length, where)])
+
+
+def _child(found: RunDirectory, parent: Parent, settings: list[str | Assignment]) -> Run:
+    """The child of a run under its own settings, trained for as long as they say."""
+    config = with_name(read_config(found.config, settings))
     named = config.run.model_copy(update={"name": config.run.name or found.name})
     config = config.model_copy(update={"run": named})
     refuse_taken(config, again="")
     run, _ = train_prepared(prepare_run(config, world=join_for(config)), Start(parent=parent))
     return Run(RunDirectory.open(run.path))
+
+
+def shrink(path: str | os.PathLike[str], *, finetune: str = "", settings: Sequence[str | Assignment] = (), where: str = "tw.shrink") -> Run:
+    """A child of a pruned run whose layers are smaller by the units that change nothing: the same answers to 1e-6, of smaller matrices.
+
+    Those are rows of zeros, whose constant goes into the next bias, and units that nothing reads. Raises RequestError for a model whose
+    sizes are not in its configuration (`trainwright export --shrink` needs none), and one without such units.
+    """
+    place = find_place(path)
+    if place.run is None:
+        why = "it has no configuration of training"
+        raise RequestError("an exported model cannot be made smaller", where=str(path), why=why, fix="shrink its run, then export that")
+    return _shrink(_ready(place.run), _length(finetune, where), list(settings), where)
+
+
+@as_received
+def _shrink(found: RunDirectory, length: Duration | None, settings: list[str | Assignment], where: str) -> Run:
+    from trainwright.api.shrink import make_smaller  # traces, which imports much
+
+    _refuse_lengths(settings, where)
+    smaller = make_smaller(read_config(found.config), open_place(find_place(found)), where)
+    parent = replace(Parent.of(found), weights=smaller.weights)
+    return _child(found, parent, [*smaller.settings, *settings, *_settings(found, parent, [], length, where)])
 
 
 def _refuse_lengths(settings: Sequence[str | Assignment], where: str) -> None:
@@ -143,13 +172,13 @@ def _refuse_pruned(found: RunDirectory, asked: PruningOptions, where: str) -> No
         raise RequestError(f"an amount of {amount:g} prunes nothing more of this run", where=where, why=why, fix=fix)
 
 
-def _settings(found: RunDirectory, parent: Parent, asked: PruningOptions, length: Duration | None, where: str) -> list[Assignment]:
-    """The child's own settings: the callback in place of an earlier one, and its length."""
+def _settings(found: RunDirectory, parent: Parent, pruning: list[Any], length: Duration | None, where: str) -> list[Assignment]:
+    """The child's own settings: its pruning in place of an earlier one, and its length."""
     trainer = read_config(found.config).trainer
     others = [each.model_dump(mode="json") for each in trainer.callbacks if each.type != "pruning"]
     end = parent.step + _steps(read_json(parent.checkpoint / STATE), length)
     return [
-        assign_option("trainer.callbacks", [*others, asked.model_dump(mode="json")], where),
+        assign_option("trainer.callbacks", [*others, *pruning], where),
         assign_option("trainer.max_time", None, where),
         assign_option("trainer.max_steps", max(end, 1), where),
     ]

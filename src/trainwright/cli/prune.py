@@ -17,6 +17,7 @@ from trainwright.engine.callbacks.options import PruningOptions
 from trainwright.nn.pruning import PARTS
 
 OF_CALLBACK = ("schedule", "initial", "start", "end", "every")
+WHERE = "command line"
 TEXTS = ("file",)
 """Options that are text as it stands."""
 
@@ -37,21 +38,34 @@ def run(words: Sequence[str]) -> int:
     from trainwright.data.arrow import pandas_later
 
     pandas_later()
-    from trainwright.api.prune import prune
-    from trainwright.cli.pruned import describe_pruned
+    from trainwright.api.prune import prune, shrink
+    from trainwright.cli.pruned import describe_pruned, describe_shrunk
 
+    given = given_options(vars(arguments))
+    if arguments.shrink:
+        refuse_beside_shrink([*given, *(name for name in ("type", "names", "exclude") if getattr(arguments, name))])
+        print(describe_shrunk(shrink(arguments.run, finetune=arguments.finetune, settings=[*launch.settings, *settings], where=WHERE)))
+        return 0
     made = prune(
         arguments.run,
-        arguments.type,
+        arguments.type or "global_l1",
         finetune=arguments.finetune,
         names=arguments.names,
         exclude=arguments.exclude,
         settings=[*launch.settings, *settings],
-        where="command line",
-        **given_options(vars(arguments)),
+        where=WHERE,
+        **given,
     )
     print(describe_pruned(made))
     return 0
+
+
+def refuse_beside_shrink(given: Sequence[str]) -> None:
+    """Raise RequestError where something is to be pruned too: rows of zeros are taken out of a run that has them."""
+    if given:
+        why = "it takes out what is zero already"
+        fix = "prune first, and shrink the child: trainwright prune CHILD --shrink"
+        raise RequestError(f"--{given[0]} has no effect beside --shrink", where=WHERE, why=why, fix=fix)
 
 
 def options() -> tuple[str, ...]:
@@ -74,19 +88,22 @@ def parser() -> ConfiguredParser:
         "prune",
         "Make a child of a finished run in which weights are zero: the smallest, whole rows or channels, two of each four, or those that a "
         "file says. Without --finetune it is measured as it is; with it training goes on with the rest. The run itself stays as it is.",
-        "RUN [--type METHOD] [--amount A] [--finetune LENGTH] [--names PATTERN …] [key=value …]",
+        "RUN [--type METHOD] [--amount A] [--finetune LENGTH] [--names PATTERN …] [--shrink] [key=value …]",
         [
             "trainwright prune runs/titanic-survived --amount 0.5 --finetune '5 epochs'",
             "trainwright prune runs/mine --type ln_structured --n 2 --dim 0 --amount 0.25 --names 'layers.*'",
             "trainwright prune runs/mine --amount 0.95 --schedule cubic --finetune '20 epochs'",
             "trainwright prune runs/mine --type semi_structured --finetune '500 steps'",
+            "trainwright prune runs/mine-pruned --shrink",
         ],
         more=lambda: "trainwright list pruning_method shows the methods with their options",
     )
     made.add_argument("run", metavar="RUN", help="a run directory, or a folder of runs (its latest)")
     made.add_argument("given", nargs="*", metavar="key=value", help="settings of the child")
     names = ", ".join(PARTS)
-    made.add_argument("--type", default="global_l1", metavar="METHOD", help=f"{names}, or a class of your own (default: global_l1)")
+    made.add_argument("--type", default="", metavar="METHOD", help=f"{names}, or a class of your own (default: global_l1)")
+    smaller = "prune nothing: take rows of zeros out of a pruned run, so that its layers are smaller and its answers the same"
+    made.add_argument("--shrink", action="store_true", help=smaller)
     made.add_argument(
         "--finetune", default="", metavar="LENGTH", help="how long is trained on: '5 epochs', '500 steps' (default: not at all)"
     )
@@ -100,7 +117,7 @@ def parser() -> ConfiguredParser:
         made.add_argument(f"--{name}", metavar="LENGTH" if name in ("start", "end", "every") else "N", help=info.description)
     add_trust_flag(made)
     add_launch_flags(made, ("gpu", "verbose", "typecheck"))
-    flags = ("type", "finetune", "names", "exclude", *options(), "gpu", "verbose", "typecheck")
+    flags = ("type", "finetune", "shrink", "names", "exclude", *options(), "gpu", "verbose", "typecheck")
     made.forms = {
         "table": Form("a table's run", flags, ALL),
         "own run": Form("a run of a system of one's own", flags, ALL),

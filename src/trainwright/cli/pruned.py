@@ -28,6 +28,18 @@ def describe_pruned(made: Run) -> str:
     return "\n".join(["", lines, *more, *left_out(found["left_out"]), *beside_parent(made)])
 
 
+def describe_shrunk(made: Run) -> str:
+    """How many parameters are left, and what the model is worth beside its parent's."""
+    before, after = ((each.get("realised") or {}).get("parameters") for each in (_parent_results(made), made.results))
+    said = [f"{before:,} parameters became {after:,}"] if before and after else []
+    return "\n".join(["", *said, *beside_parent(made)])
+
+
+def _parent_results(made: Run) -> dict[str, Any]:
+    parent = read_json(made.path / "run.json").get("parent")
+    return (read_results(RunDirectory.open(parent).path) if parent else None) or {}
+
+
 def _named(layer: Mapping[str, Any]) -> tuple[str, str]:
     """A weight with its shape."""
     return layer["name"], "×".join(map(str, layer["shape"]))
@@ -48,9 +60,7 @@ def left_out(found: dict[str, str]) -> list[str]:
 
 def beside_parent(made: Run) -> list[str]:
     """Metrics of parent and child on the test rows, or the validation rows."""
-    parent = read_json(made.path / "run.json").get("parent")
-    before = read_results(RunDirectory.open(parent).path) if parent else None
-    mine, theirs = ({} if each is None else each.get("metrics") or {} for each in (made.results, before))
+    mine, theirs = (each.get("metrics") or {} for each in (made.results, _parent_results(made)))
     split = next((name for name in ("test", "validation") if mine.get(name) and theirs.get(name)), None)
     if split is None:
         return []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-import logging
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -14,8 +15,6 @@ from trainwright.deploy.shrinking.chains import CONVOLUTIONS, Chain, Names, Read
 from trainwright.deploy.tracing.program import trace_program
 from trainwright.domains.deliverable import ROWS, Deliverable
 from trainwright.engine.surroundings import without_fast_path
-
-log = logging.getLogger("trainwright.deploy")
 
 TOLERANCE = 1e-6
 """Of the largest output: what a smaller network may differ from the whole one by."""
@@ -42,16 +41,21 @@ class Shrinkage:
 
 
 @torch.no_grad()
-def shrink(deliverable: Deliverable) -> Shrinkage:
+def shrink(deliverable: Deliverable, allowed: Callable[[str], str] = lambda name: "") -> Shrinkage:
     """The module of a deliverable without the units that change nothing: a copy, equal to 1e-6 on made rows of two sizes.
 
-    Raises RequestError for a model that cannot be traced.
+    `allowed` says of the full name of a weight why its layer cannot be made smaller; nothing where it can. Raises RequestError for a model
+    that cannot be traced.
     """
     whole = deliverable.module
     program = trace_program(deliverable)
     names, found = Names(program), Shrinkage(copy.deepcopy(whole).eval())
     expected = _answers(deliverable, whole)
+    tied = _tied(whole)
     for chain in find_chains(program):
+        if tied.intersection([chain.layer, *(each.weight for each in chain.readers)]):
+            chain.why = "a weight is used in several places"
+        chain.why = chain.why or allowed(chain.layer)
         before = _tensors(found.module)
         gone = removable(chain, before, names) if not chain.why else _empty_rows(before[chain.layer])
         if not bool(gone.any()):
@@ -64,9 +68,8 @@ def shrink(deliverable: Deliverable) -> Shrinkage:
         off = _difference(deliverable, found.module, expected)
         if off > TOLERANCE:
             replace(found.module, {name: before[name] for name in smaller})
-            found.left[chain.layer] = (
-                "the code round it counts on its size" if off == torch.inf else f"the answers would differ by {off:.1e}"
-            )
+            counts = "the code round it counts on its size"
+            found.left[chain.layer] = counts if off == torch.inf else f"the answers would differ by {off:.1e}"
             continue
         found.units[chain.layer] = (len(gone), len(gone) - int(gone.sum()))
         found.difference = max(found.difference, off)
@@ -135,7 +138,15 @@ def _pads(reader: Reader) -> bool:
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
-    return {name: each.detach() for name, each in (*module.named_parameters(), *module.named_buffers())}
+    every = (*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False))
+    return {name: each.detach() for name, each in every}
+
+
+def _tied(module: nn.Module) -> set[str]:
+    """Names of parameters that have another name too."""
+    named = list(module.named_parameters(remove_duplicate=False))
+    times = Counter(id(each) for _, each in named)
+    return {name for name, each in named if times[id(each)] > 1}
 
 
 def _answers(deliverable: Deliverable, module: nn.Module) -> list[dict[str, Tensor]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -24,14 +24,20 @@ class ConcatOptions(PartConfig):
     type: str = "concat"
     depth: int = Field(default=0, ge=0)
     """Fully connected layers."""
-    width: int = Field(default=256, ge=1)
-    """Neurons of each layer."""
+    width: Annotated[int, Field(ge=1)] | Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = 256
+    """Neurons of each layer; or a list of them, one for each."""
     activation: Activation = "relu"
     """Function after each layer."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of activations zeroed in training."""
     norm: Literal["none", "layer"] = "none"
     """Layer normalisation before each activation."""
+
+    @model_validator(mode="after")
+    def _each(self) -> ConcatOptions:
+        if isinstance(self.width, list) and len(self.width) != self.depth:
+            raise ValueError(f"width names {len(self.width)} layers, and depth is {self.depth}")
+        return self
 
 
 class MLPOptions(ConcatOptions):

@@ -16,7 +16,8 @@ class Concat(Combiner):
     def __init__(self, options: ConcatOptions, shapes: Shapes, rows: int) -> None:
         super().__init__()
         inputs = total_width(shapes)
-        self.width = options.width if options.depth else inputs
+        last = options.width if isinstance(options.width, int) else options.width[-1]
+        self.width = last if options.depth else inputs
         self.deep = options.depth > 0
         self.layers = mlp(
             inputs, options.width, options.depth, act=options.activation, dropout=options.dropout, norm=options.norm == "layer"
