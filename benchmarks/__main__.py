@@ -31,6 +31,7 @@ ALL = (
     "scale",
     "slurm",
     "digits",
+    "prune_digits",
     "reading",
     "signals_reading",
     "pictures_opening",

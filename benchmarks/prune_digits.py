@@ -69,10 +69,9 @@ def main(seeds: int = 3) -> None:
         loss = statistics.mean(first - right for first, (right, _) in zip(dense, found, strict=True))
         zeros = statistics.mean(share for _, share in found)
         shown = ", ".join(f"{right:.2f}" for right, _ in found)
+        mean = statistics.mean(right for right, _ in found)
         bar = "; bar 0.5" if sparsity == 0.95 else ""
-        print(
-            f"cubic, {100 * zeros:.2f} % zeros              {statistics.mean(r for r, _ in found):.2f} % ({shown}): {loss:+.2f} points lost{bar}"
-        )
+        print(f"cubic, {100 * zeros:.2f} % zeros              {mean:.2f} % ({shown}): {loss:+.2f} points lost{bar}")
 
 
 if __name__ == "__main__":
