@@ -169,7 +169,7 @@ def constants(chain: Chain, tensors: Mapping[str, Tensor], names: Names, side: i
     for reader in chain.readers:
         source = reader.node.args[0]
         while isinstance(source, Node) and source.target is FLATTEN:
-            source = source.args[0]  # type: ignore[assignment]
+            source = source.args[0]
         flat = values[source].movedim(1, 0).flatten(1)  # type: ignore[index]
         same = (flat == flat[:, :1]).all(1)
         now = torch.where(same, flat[:, 0], torch.nan)
