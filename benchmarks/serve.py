@@ -213,44 +213,49 @@ def main() -> None:
 
 
 def measure(folder: Path, run: Path, model: Path, rows: list[dict[str, Any]], given: Any) -> None:
-    """Ask the servers in turns."""
+    """Ask the servers in turns; then ours alone, as often as is wanted."""
     ports = {name: free_port() for name in ("serve", "bare", "by hand")}
     for name, code in (("bare", BARE), ("by hand", BY_HAND)):
         (folder / f"{name.replace(' ', '_')}.py").write_text(code)
     asked = {name: requests_of(rows, name == "serve", port) for name, port in ports.items()}
-    with (
-        server(["-m", "trainwright", "serve", str(model), "--port", str(ports["serve"])], ports["serve"]) as ours,
-        server([str(folder / "bare.py"), str(run), str(ports["bare"])], ports["bare"]) as bare,
-        server([str(folder / "by_hand.py"), str(run), str(ports["by hand"])], ports["by hand"]) as by_hand,
-    ):
-        processes = {"serve": ours.pid, "bare": bare.pid, "by hand": by_hand.pid}
-        busy = dict.fromkeys(ports, 0.0)
-        rates: dict[str, list[float]] = {name: [] for name in ports}
-        took: dict[str, list[float]] = {name: [] for name in ports}
-        for name, port in ports.items():
-            asyncio.run(ask(port, asked[name], 1.0))
-        for _ in range(given.rounds):
-            for name, port in ports.items():
-                before = processor(processes[name])
-                rate, times, failed = asyncio.run(ask(port, asked[name], given.seconds))
-                busy[name] += processor(processes[name]) - before
-                if failed:
-                    raise SystemExit(f"{name}: {failed} requests failed")
-                rates[name].append(rate)
-                took[name] += times
-        for name in ports:
-            quantiles = ", ".join(f"p{share * 100:.0f} {quantile(took[name], share):.2f}" for share in (0.5, 0.95, 0.99))
-            each = busy[name] / len(took[name]) * 1e6
-            print(f"{name:8} {statistics.median(rates[name]):7.0f} requests/s, {each:5.0f} µs of the processor each; ms: {quantiles}")
-        for name in ("bare", "by hand"):
-            ratios = [one / other for one, other in zip(rates["serve"], rates[name], strict=True)]
-            print(f"serve / {name}: {statistics.median(ratios):.2f} (of {min(ratios):.2f} to {max(ratios):.2f})")
+    with server(["-m", "trainwright", "serve", str(model), "--port", str(ports["serve"])], ports["serve"]) as ours:
+        if given.rounds:
+            with (
+                server([str(folder / "bare.py"), str(run), str(ports["bare"])], ports["bare"]) as bare,
+                server([str(folder / "by_hand.py"), str(run), str(ports["by hand"])], ports["by hand"]) as by_hand,
+            ):
+                compare(ports, {"serve": ours.pid, "bare": bare.pid, "by hand": by_hand.pid}, asked, given)
         if given.requests:
             asyncio.run(ask(ports["serve"], asked["serve"], 1e9, 20_000))
             before = memory(ours.pid)
-            _, times, failed = asyncio.run(ask(ports["serve"], asked["serve"], 1e9, given.requests))
-            after = memory(ours.pid)
-            print(f"{len(times):,} requests, {failed} failed: {before:.1f} MiB before, {after:.1f} after")
+            rate, times, failed = asyncio.run(ask(ports["serve"], asked["serve"], 1e9, given.requests))
+            grown = f"{before:.1f} MiB before, {memory(ours.pid):.1f} after"
+            print(f"{len(times):,} requests, {rate:.0f} a second, {failed} failed: {grown}")
+
+
+def compare(ports: dict[str, int], processes: dict[str, int], asked: dict[str, list[bytes]], given: Any) -> None:
+    """Print what each server answers a second, how long it takes, and the ratios of neighbouring rounds."""
+    rates: dict[str, list[float]] = {name: [] for name in ports}
+    took: dict[str, list[float]] = {name: [] for name in ports}
+    busy = dict.fromkeys(ports, 0.0)
+    for name, port in ports.items():
+        asyncio.run(ask(port, asked[name], 1.0))
+    for _ in range(given.rounds):
+        for name, port in ports.items():
+            before = processor(processes[name])
+            rate, times, failed = asyncio.run(ask(port, asked[name], given.seconds))
+            busy[name] += processor(processes[name]) - before
+            if failed:
+                raise SystemExit(f"{name}: {failed} requests failed")
+            rates[name].append(rate)
+            took[name] += times
+    for name in ports:
+        quantiles = ", ".join(f"p{share * 100:.0f} {quantile(took[name], share):.2f}" for share in (0.5, 0.95, 0.99))
+        each = busy[name] / len(took[name]) * 1e6
+        print(f"{name:8} {statistics.median(rates[name]):7.0f} requests/s, {each:5.0f} µs of the processor each; ms: {quantiles}")
+    for name in ("bare", "by hand"):
+        ratios = [one / other for one, other in zip(rates["serve"], rates[name], strict=True)]
+        print(f"serve / {name}: {statistics.median(ratios):.2f} (of {min(ratios):.2f} to {max(ratios):.2f})")
 
 
 if __name__ == "__main__":

@@ -88,7 +88,10 @@ def open_backend(path: Path, options: ServeOptions, folder: Path) -> Backend:
     log.info("exporting %s to ONNX", place.path)
     refusal = export_beside(place.path, folder / "model.onnx")
     if not refusal:
-        return open_exported(folder / "model.onnx", options)
+        try:
+            return open_exported(folder / "model.onnx", options)
+        except RequestError as error:  # a host reads less than the run does
+            refusal = f"{error.what}: {error.why}"
     log.warning("%s is served by torch, which takes more memory and time: %s", place.path, refusal)
     return open_run(place, options)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from trainwright.config.errors import RunError
+from trainwright.config.errors import RequestError, RunError
 from trainwright.data.arrow import pandas_later
 from trainwright.deploy.host.answers import TargetWriter
 from trainwright.deploy.host.description import RE_EXPORT, Description, read_description
@@ -99,6 +99,10 @@ def open_model(path: str | os.PathLike[str], threads: int = 1) -> HostedModel:
     session = open_session(file, threads)
     dtypes = {each.name: DTYPES.get(each.type, each.type) for each in session.get_inputs()}
     description = read_description(session.get_modelmeta().custom_metadata_map, dtypes, str(file))
+    if derived := description.more.get("derived"):
+        why = f"{', '.join(map(repr, derived))}: expressions over columns are no part of an exported model"
+        fix = "name the run itself, or give its data these columns and train on them"
+        raise RequestError("the model takes columns that are derived from others", where=str(file), why=why, fix=fix)
     return HostedModel(session, description, file)
 
 

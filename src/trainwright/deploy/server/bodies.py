@@ -135,18 +135,30 @@ def _kind(value: Any) -> str:
 
 
 def _of_csv(content: bytes) -> Body:
-    """Rows of text with a header, as RFC 4180 has it; the words that stand for a missing value are those of training."""
+    """Rows of text with a header, as RFC 4180 has it, or with semicolons or tabs; the words that stand for a missing value are those of training."""
     try:
-        lines = arrow_csv.ParseOptions(newlines_in_values=True)
+        lines = arrow_csv.ParseOptions(newlines_in_values=True, delimiter=delimiter_of(content))
         names = arrow_csv.open_csv(io.BytesIO(content), parse_options=lines).schema.names
         types = dict.fromkeys(names, pa.string())
         whole = arrow_csv.ConvertOptions(column_types=types, strings_can_be_null=False)
         table = arrow_csv.read_csv(io.BytesIO(content), parse_options=lines, convert_options=whole)
     except (pa.ArrowException, UnicodeDecodeError) as error:
         why = str(error).splitlines()[0][:300]
-        raise Refused(400, "the body is not CSV", where="body", why=why, fix="send a header and rows, with commas, in UTF-8") from error
+        raise Refused(
+            400,
+            "the body is not CSV",
+            where="body",
+            why=why,
+            fix="send a header and rows in UTF-8, with a comma, semicolon or tab between values",
+        ) from error
     _refuse_twice(table.column_names)
     return Body(table.num_rows, None, table, True)
+
+
+def delimiter_of(content: bytes) -> str:
+    """What stands between the names in the first line most often: a comma, a semicolon or a tab."""
+    header = content.partition(b"\n")[0]
+    return max(",;\t", key=lambda each: header.count(each.encode()))
 
 
 def _refuse_twice(names: list[str]) -> None:

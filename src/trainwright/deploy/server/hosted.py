@@ -69,7 +69,7 @@ class HostedBackend:
 def describe_column(reader: ColumnReader) -> dict[str, Any]:
     """An input as `/schema` has it."""
     column = reader.column
-    words = column.known_values()
+    words = column.option("words", column.known_values())
     found: dict[str, Any] = {
         "name": column.name,
         "type": column.kind,

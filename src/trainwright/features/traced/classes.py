@@ -64,7 +64,13 @@ class CategoryColumn(TracedColumn):
     def describe(self, feature: Any) -> dict[str, Any]:
         exact = {feature.key(word): place for place, word in enumerate(feature.classes)}
         table = {"exact": exact, "without_case": {}, "join": list(feature.config.join)}
-        return {"gives": "the number of the text in the table", "table": table, "missing": MISSING, "unknown": UNKNOWN}
+        return {
+            "gives": "the number of the text in the table",
+            "table": table,
+            "missing": MISSING,
+            "unknown": UNKNOWN,
+            "words": list(feature.classes),
+        }
 
     def example(self, rows: int, steps: int) -> Raw:
         return {"": torch.zeros(rows, dtype=torch.int64)}

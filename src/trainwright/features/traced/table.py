@@ -106,15 +106,23 @@ def in_json(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | str | list) else str(value)
 
 
+RULES = ("invalid", "infinity", "format")
+"""Options of columns that say what a host does with values that it cannot read, and how dates are written."""
+
+
 def describe_table(encoder: TableEncoder, inputs: TracedInputs, outputs: TracedOutputs) -> dict[str, Any]:
     """How a host reads each column, and what the numbers of each target stand for, in plain JSON."""
     of_inputs, example = {}, inputs.example(2, inputs.axes())
     for name, column in zip(inputs.names, inputs.columns, strict=True):
         feature = encoder.features[name]
         usual = {"policy": feature.policy, "typical": in_json(feature.typical())}
+        usual |= {each: getattr(feature.config, each) for each in RULES if hasattr(feature.config, each)}
         axes = {"axes": inputs.axes_of(name, example[name])}
         of_inputs[name] = {"type": feature.kind, **usual, **axes, **column.describe(feature)}  # type: ignore[operator]
     of_targets = {}
     for name, target in zip(outputs.names, outputs.targets, strict=True):
-        of_targets[name] = {"type": encoder.features[name].kind, **target.describe(encoder.features[name])}  # type: ignore[operator]
-    return {"inputs": of_inputs, "targets": of_targets}
+        feature = encoder.features[name]
+        returns = {"returns": feature.returns} if hasattr(feature, "returns") else {}
+        of_targets[name] = {"type": feature.kind, **returns, **target.describe(feature)}  # type: ignore[operator]
+    reading = {"reading": encoder.reading.state()} if encoder.reading else {}
+    return {"inputs": of_inputs, "targets": of_targets, "derived": encoder.derived, **reading}

@@ -94,7 +94,8 @@ class TimeseriesColumn(CutColumn):
         return pad_lists(lists, flat, 1, lists.absent)
 
     def describe(self, feature: Any) -> dict[str, Any]:
-        return {"gives": "numbers in order, NaN where missing, padded at the right", "missing": -1}
+        fill = feature.config.fill if feature.policy == "constant" else None
+        return {"gives": "numbers in order, NaN where missing, padded at the right", "missing": -1, "fill": fill}
 
     def example(self, rows: int, steps: int) -> Raw:
         found = super().example(rows, steps)
