@@ -135,7 +135,7 @@ def _kind(value: Any) -> str:
 
 
 def _of_csv(content: bytes) -> Body:
-    """Rows of text with a header, as RFC 4180 has it, or with semicolons or tabs; the words that stand for a missing value are those of training."""
+    """Rows of text with a header, as RFC 4180 has it, or with semicolons or tabs; words for missing values are those of training."""
     try:
         lines = arrow_csv.ParseOptions(newlines_in_values=True, delimiter=delimiter_of(content))
         names = arrow_csv.open_csv(io.BytesIO(content), parse_options=lines).schema.names
