@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,18 @@ def test_what_was_written_answers_as_the_run_does_at_other_sizes(name: str, trai
     for rows in (1, 2, 7):
         inputs = arrays(trained, rows)
         tw.testing.assert_close(answer(inputs), expected(trained, inputs), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["pt2", "fx_folder", "torchscript"])
+def test_no_place_of_this_machine_is_in_it(name: str, written: dict[str, Path]) -> None:
+    place = written[name]
+    files = [place] if place.is_file() else [each for each in place.iterdir() if each.is_file()]
+    for each in files:
+        held = [each.read_bytes()]
+        if zipfile.is_zipfile(each):
+            with zipfile.ZipFile(each) as archive:
+                held = [archive.read(part) for part in archive.namelist()]
+        assert not [part for part in held if str(Path(tw.__file__).parent).encode() in part or b"traced.py" in part]
 
 
 LOADERS = {

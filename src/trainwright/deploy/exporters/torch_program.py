@@ -12,6 +12,8 @@ from trainwright.deploy.tracing.program import trace_program
 from trainwright.domains.deliverable import Deliverable
 from trainwright.domains.predictor import Tensors
 
+PLACES = ("stack_trace", "from_node", "source_fn_stack")
+"""What a traced operation knows of the code that it came from, beside the names of its modules."""
 log = logging.getLogger("trainwright.export")
 
 
@@ -29,9 +31,18 @@ class ProgramExporter(Exporter):
         """The program of the model; raises RequestError for what cannot be traced, or not for any size."""
         self.fixed = sizes_of(self.options.fixed, trained.deliverable)
         program = trace_program(trained.deliverable, self.fixed, recurrent="torch")
+        forget_places(program)
         for axis, size in self.fixed.items():
             log.warning("the axis %s has %d entries in this artifact, and no other number of them", axis, size)
         return program
 
     def given(self, deliverable: Deliverable, tensors: Tensors) -> Arrays:
         return super().given(deliverable, fill_up(deliverable, tensors, self.fixed))
+
+
+def forget_places(program: Any) -> None:
+    """Take the lines of code off the operations of a program: they name folders of this machine, and are most of what a file would hold."""
+    for graph in (each for each in program.graph_module.modules() if hasattr(each, "graph")):
+        for node in graph.graph.nodes:
+            for key in PLACES:
+                node.meta.pop(key, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,9 @@ from trainwright.deploy.exporters.torch_program import ProgramExporter
 from trainwright.deploy.tracing.program import as_exported, check_fixed
 from trainwright.domains.deliverable import Deliverable
 from trainwright.domains.predictor import Tensors
+
+DEBUG = ".debug_pkl"
+"""The ending of the parts of a file that say which line of code an operation came from."""
 
 
 class TorchScriptExporter(ProgramExporter):
@@ -44,6 +48,18 @@ def save_script(deliverable: Deliverable, target: Path, fixed: Mapping[str, int]
     """Write the trace of a model; sizes that code reads as numbers stay those of the example. Raises RequestError for what has none."""
     with _without_gradients(deliverable.module):  # constants of the trace are the weights themselves, and saved as they are then
         _trace_script(deliverable, fixed).save(str(target))
+    _forget_places(target)
+
+
+def _forget_places(target: Path) -> None:
+    """Take the lines of code out of a file: they name folders of this machine."""
+    whole = target.with_name(f".{target.name}")
+    target.rename(whole)
+    with zipfile.ZipFile(whole) as given, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as written:
+        for each in given.infolist():
+            if not each.filename.endswith(DEBUG):
+                written.writestr(each, given.read(each))
+    whole.unlink()
 
 
 def _trace_script(deliverable: Deliverable, fixed: Mapping[str, int] | None) -> Any:
