@@ -236,3 +236,57 @@ def test_a_trace_in_half_precision_answers_as_the_model_does_there(tmp_path: Pat
         tw.testing.assert_close(answer({"x": x["x"].numpy()}), {"y": wanted.numpy()}, rtol=0, atol=0)
     apart = float((wanted - module(x)["y"].detach()).abs().max())
     assert 1e-5 < apart < 0.05, "it is another model than in float32, by what bfloat16 rounds"
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.head = nn.LSTM(2, 3, batch_first=True), nn.Linear(3, 2)
+
+    def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {"y": self.head(self.lstm(inputs["x"])[0][:, 0])}
+
+
+class Steps(Line):
+    """A recurrent layer over an axis of any size, of which only the first step is answered: what is padded changes nothing."""
+
+    def __init__(self, guessed: bool = False) -> None:
+        super().__init__()
+        self.module = Recurrent().eval()
+        self.inputs, self.usual = [Given("x", "x", "float32", ("rows", "x.time", 2))], {"x.time": 7}
+        self.guessed = frozenset(self.usual if guessed else ())
+
+    def example_of(self, sizes: Mapping[str, int]) -> dict[str, Tensor]:
+        return {"x": torch.randn(sizes["rows"], sizes["x.time"], 2)}
+
+
+class Holder:
+    """A predictor of which nothing but its model is asked."""
+
+    def __init__(self, deliverable: Deliverable) -> None:
+        self.deliverable = lambda: deliverable
+
+
+def test_an_axis_that_torch_fixes_is_refused_or_accepted_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    steps, short = Steps(), {"x": torch.randn(4, 5, 2)}
+    held: Any = Holder(steps)
+    with pytest.raises(RequestError, match=r"axis 'x.time' of 'x' became fixed at 7.*\n.*\n.*--to onnx.*--fixed x.time=SIZE"):
+        exporter("pt2").write(Trained(tmp_path, held), tmp_path / "model.pt2")
+    assert not list(tmp_path.iterdir())
+    made = exporter("fx_folder", fixed="x.time=6")
+    made.write(Trained(tmp_path, held), tmp_path / "model")
+    assert made.fixed == {"x.time": 6} and "x.time has 6 entries" in caplog.text
+    answer, padded = made.open(tmp_path / "model"), made.given(steps, short)
+    with torch.no_grad():
+        tw.testing.assert_close(answer(padded)["y"], steps.module(short)["y"].numpy())
+    with pytest.raises(ValueError, match=r"\['rows', 6, 2\], not torch.float32 of \(4, 5, 2\)"):
+        answer({"x": short["x"].numpy()})
+    with pytest.raises(RequestError, match="rows longer than 6"):
+        made.given(steps, {"x": torch.randn(4, 9, 2)})
+
+
+def test_axes_that_only_a_trace_can_tell_are_told(tmp_path: Path) -> None:
+    held: Any = Holder(Steps(guessed=True))
+    made = exporter("pt2")
+    made.write(Trained(tmp_path, held), tmp_path / "model.pt2")
+    assert made.fixed == {"x.time": 7}

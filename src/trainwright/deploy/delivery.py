@@ -39,5 +39,5 @@ def deliver(trained: Trained, exporter: Exporter, target: Path, data: Any = None
     if exporter.loader:
         write_text(target.parent / LOADER, (Path(__file__).parent / "loading" / exporter.loader).read_text(encoding="utf-8"))
     if not exporter.describes_itself:
-        write_json(target.parent / COLUMNS, describe_trained(trained))
+        write_json(target.parent / COLUMNS, describe_trained(trained, fixed=exporter.fixed))
     return parity

@@ -50,6 +50,8 @@ class Exporter(ABC):
 
     def __init__(self, options: Any) -> None:
         self.options = options
+        self.fixed: dict[str, int] = {}
+        """The axes that what it has written holds to one size."""
 
     @abstractmethod
     def write(self, trained: Trained, target: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -53,7 +54,8 @@ class Model(nn.Module):
             if name not in inputs:
                 raise ValueError(f"the input {{name!r}} is missing; there are {{list(inputs)}}")
             each = inputs[name]
-            if str(each.dtype) != f"torch.{{dtype}}" or each.dim() != len(sizes):
+            fits = len(sizes) == each.dim() and all(isinstance(size, str) or size == found for size, found in zip(sizes, each.shape))
+            if not fits or str(each.dtype) != f"torch.{{dtype}}":
                 raise ValueError(f"the input {{name!r}} is {{dtype}} of {{sizes}}, not {{each.dtype}} of {{tuple(each.shape)}}")
         state = [getattr(self, each) for each in STATE]
         return dict(zip(OUTPUTS, self.compute(*state, *(inputs[each] for each in INPUTS)), strict=True))
@@ -72,7 +74,7 @@ class FxFolderExporter(ProgramExporter):
         program = self.trace(trained)
         flat = flatten(program)
         target.mkdir()
-        write_text(target / CODE, _source(flat, trained))
+        write_text(target / CODE, _source(flat, trained, self.fixed))
         write_text(target / GRAPH, graph_table(program.graph) + "\n")
         save_tensors(target / WEIGHTS, flat.tensors)
         return [target / each for each in (CODE, WEIGHTS, GRAPH)]
@@ -90,8 +92,9 @@ def _load(target: Path) -> Any:
     return module.Model().eval()
 
 
-def _source(flat: FlatProgram, trained: Trained) -> str:
-    inputs = {each.name: (each.dtype, list(each.axes)) for each in trained.deliverable.inputs}
+def _source(flat: FlatProgram, trained: Trained, fixed: Mapping[str, int]) -> str:
+    sizes: dict[int | str, int] = dict(fixed.items())
+    inputs = {each.name: (each.dtype, [sizes.get(axis, axis) for axis in each.axes]) for each in trained.deliverable.inputs}
     return TEMPLATE.format(
         weights=WEIGHTS,
         imports="\n".join(flat.imports),

@@ -38,8 +38,6 @@ class OnnxExporter(Exporter):
 
     def __init__(self, options: OnnxOptions) -> None:
         super().__init__(options)
-        self.fixed: dict[str, int] = {}
-        """The axes that the written file holds to one size."""
         self.scopes: dict[str, str] = {}
         """Path of a module → what the written file calls what it gives."""
 

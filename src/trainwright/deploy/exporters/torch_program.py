@@ -8,7 +8,7 @@ from typing import Any
 from trainwright.deploy.exporters.base import Arrays, Exporter, Trained
 from trainwright.deploy.exporters.fixed_axes import fill_up, sizes_of
 from trainwright.deploy.exporters.options import ProgramOptions
-from trainwright.deploy.tracing.program import trace_program
+from trainwright.deploy.tracing.program import axes_found, trace_program
 from trainwright.domains.deliverable import Deliverable
 from trainwright.domains.predictor import Tensors
 
@@ -22,15 +22,11 @@ class ProgramExporter(Exporter):
 
     options: ProgramOptions
 
-    def __init__(self, options: ProgramOptions) -> None:
-        super().__init__(options)
-        self.fixed: dict[str, int] = {}
-        """The axes that the written artifact holds to one size."""
-
     def trace(self, trained: Trained) -> Any:
         """The program of the model; raises RequestError for what cannot be traced, or not for any size."""
-        self.fixed = sizes_of(self.options.fixed, trained.deliverable)
-        program = trace_program(trained.deliverable, self.fixed, recurrent="torch")
+        deliverable = trained.deliverable
+        program = trace_program(deliverable, sizes_of(self.options.fixed, deliverable), recurrent="torch")
+        self.fixed = {axis: size for axis, size in axes_found(program, deliverable).items() if size is not None}
         forget_places(program)
         for axis, size in self.fixed.items():
             log.warning("the axis %s has %d entries in this artifact, and no other number of them", axis, size)

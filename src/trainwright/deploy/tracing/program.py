@@ -109,7 +109,7 @@ def axes_found(program: ExportedProgram, deliverable: Deliverable) -> dict[str, 
     for given, node in zip(deliverable.inputs, placeholders(program), strict=True):
         for axis, size in zip(given.axes, node.meta["val"].shape, strict=True):
             if isinstance(axis, str):
-                found[axis] = int(size) if isinstance(size, int) else None
+                found[axis] = size if isinstance(size, int) else size.node.maybe_as_int()  # a symbol that became a number is none
     return found
 
 
