@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from trainwright.config.trust import as_received, trusting
 from trainwright.deploy.delivery import PARITY, deliver, names_beside
 from trainwright.deploy.exporters.base import Exporter, Trained
 from trainwright.deploy.exporters.safetensors_folder import SafetensorsExporter
+from trainwright.deploy.int8.gate import Gate
 from trainwright.deploy.parity.proof import Parity
 from trainwright.domains.place import Place, find_place, require_config
 from trainwright.domains.predictor import Predictor
@@ -137,11 +139,24 @@ def _ensure_free(place: Place, output: Path, names: list[str] | None) -> None:
 
 def refuse_different(parity: Parity, report: Path) -> TrainwrightError:
     """The failure of an artifact that answers otherwise, with the row that shows it."""
+    if parity.gate is not None:
+        return refuse_loss(parity, parity.gate, report)
     worst = parity.worst
     why = f"row {worst.row} of {parity.source}, {worst.name}: {worst.run} by the run's model, {worst.artifact} by the artifact"
     why += "" if parity.cause is None else f"; {parity.cause}"
     what = f"{parity.artifact} does not answer as the run does, and was not kept"
     return TrainwrightError(what, where=f"{worst.over} of {parity.rows} rows", why=why, fix=f"{report} has every column")
+
+
+def refuse_loss(parity: Parity, gate: Gate, report: Path) -> TrainwrightError:
+    """The failure of an artifact of rounded weights that loses more than it may, with the layer that costs most."""
+    worst = gate.worst
+    what = f"{parity.artifact} loses {worst.points:.2f} points of {worst.of}, and was not kept"
+    why = f"{worst.before:.4g} by the run's model, {worst.after:.4g} by the artifact, on {parity.rows} rows of {parity.source}"
+    layers = parity.findings.get("int8", {}).get("layers", [])
+    spare = f"--int8-skip {layers[0]['name']} leaves the layer float that costs most; " if layers else ""
+    fix = f"{spare}--max-drop {math.ceil(worst.points * 10) / 10:g} allows it; {report} has every layer"
+    return TrainwrightError(what, where=f"--max-drop {gate.limit:g}", why=why, fix=fix)
 
 
 def export_model(place: Place, output: Path, predictor: Predictor | None, exporter: SafetensorsExporter) -> list[Path]:

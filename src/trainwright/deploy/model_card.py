@@ -88,7 +88,17 @@ def _checked(parity: Parity) -> str:
     first = f"{parity.rows:,} rows of {parity.source} were answered by the run's model and by this artifact."
     numbers = [each for each in parity.columns if not each.decision]
     apart = f"The largest difference of a number is {max((each.largest for each in numbers), default=0.0):.1e} (`{worst.name}`)."
-    return f"{first} {apart} All numbers are in `parity.json`."
+    return f"{first} {apart} All numbers are in `parity.json`.{_rounded(parity)}"
+
+
+def _rounded(parity: Parity) -> str:
+    """What rounding its weights cost, where they were rounded."""
+    found = parity.findings.get("int8")
+    if found is None or parity.gate is None:
+        return ""
+    losses = ", ".join(f"{each.of} {each.before:.4g} → {each.after:.4g}" for each in parity.gate.losses)
+    batch = " A row's answer depends on the rows that are asked with it." if found["answers_depend_on_batch"] else ""
+    return f"\n\nIts layers are int8 ({found['mode']}): {losses} on these rows.{batch}"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

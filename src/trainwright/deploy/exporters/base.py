@@ -48,10 +48,17 @@ class Exporter(ABC):
     executes_on_load: ClassVar[bool] = False
     """Whether who opens it may run what it holds, so that one from elsewhere is only opened where somebody consents."""
 
+    proof_rows: int = 256
+    """Rows of the run that the artifact is proven on."""
+    may_lose: float | None = None
+    """Points of a metric that an artifact of rounded weights may lose; None where it must answer as the run does."""
+
     def __init__(self, options: Any) -> None:
         self.options = options
         self.fixed: dict[str, int] = {}
         """The axes that what it has written holds to one size."""
+        self.findings: dict[str, Any] = {}
+        """What was found while it was written, by name, for parity.json."""
 
     @abstractmethod
     def write(self, trained: Trained, target: Path) -> list[Path]:

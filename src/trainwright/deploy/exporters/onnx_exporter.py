@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 LARGEST = 2_000_000_000
 """Bytes that one ONNX file may have: those of a message of protobuf."""
+ROUNDED_ROWS = 2048
+"""Rows that an int8 file is proven on: half a point is more than one of them."""
 NEEDS = "pip install 'trainwright[export]'"
 
 
@@ -40,8 +43,20 @@ class OnnxExporter(Exporter):
         super().__init__(options)
         self.scopes: dict[str, str] = {}
         """Path of a module → what the written file calls what it gives."""
+        if options.int8 is not None:
+            self.may_lose, self.proof_rows = options.max_drop, ROUNDED_ROWS
 
     def write(self, trained: Trained, target: Path) -> list[Path]:
+        if self.options.int8 is None:
+            return self._write_float(trained, target)
+        from trainwright.deploy.exporters.onnx_int8 import write_int8
+
+        with TemporaryDirectory(prefix="trainwright-int8-") as folder:
+            (source,) = self._write_float(trained, Path(folder) / target.name)
+            self.findings["int8"] = write_int8(trained, self, self.options.int8, source, target)
+        return [target]
+
+    def _write_float(self, trained: Trained, target: Path) -> list[Path]:
         onnx = require("onnx", "onnxscript")
         from trainwright.deploy.exporters.onnx_functions import functions
         from trainwright.deploy.tracing.onnx_operators import translations
@@ -85,6 +100,7 @@ def open_session(target: Path, threads: int = 1) -> Answers:
     runtime = require("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, 3
+    options.add_session_config_entry("session.x64quantprecision", "1")  # int8 products saturate on processors without VNNI otherwise
     try:
         session = runtime.InferenceSession(str(target), options, providers=["CPUExecutionProvider"])
     except FOREIGN as error:  # the runtime raises classes of its own

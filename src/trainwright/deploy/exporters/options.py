@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from trainwright.config.model import PartConfig
+from trainwright.config.errors import ConfigError
+from trainwright.config.model import PartConfig, as_refusal
+from trainwright.config.name_patterns import Patterns
 
 
 def read_sizes(value: Any) -> Any:
@@ -36,6 +38,28 @@ class OnnxOptions(ProgramOptions):
     type: str = "onnx"
     opset: int = Field(default=20, ge=18, le=23)
     """Version of ONNX's operators, 18 to 23: the oldest runtime that is to load the file decides it."""
+    int8: Literal["static", "dynamic"] | None = Field(default=None, json_schema_extra={"metavar": "KIND"})
+    """Weights and inputs of layers as int8: `static` in ranges of training rows, `dynamic` (dense layers) in the range of each call."""
+    int8_rows: int = Field(default=512, ge=8)
+    """Training rows that ranges are calibrated on (static)."""
+    int8_ranges: Literal["minmax", "entropy", "percentile"] = Field(default="minmax", json_schema_extra={"metavar": "KIND"})
+    """How a range is chosen (static): all that was seen, where least information is lost, or without the outermost 0.001 %."""
+    int8_skip: Patterns = Field(default=[], json_schema_extra={"metavar": "NAMES"})
+    """Layers that stay float, by name; the report says what each layer costs."""
+    max_drop: float = Field(default=0.5, ge=0, json_schema_extra={"metavar": "POINTS"})
+    """Points of accuracy (of R² for numbers) that the int8 file may lose on rows of the run, those of its test split first."""
+
+    @model_validator(mode="after")
+    def _without_effect(self) -> Self:
+        """Options of int8 need it."""
+        given = [each for each in ("int8_rows", "int8_ranges", "int8_skip", "max_drop") if each in self.model_fields_set]
+        if self.int8 is None and given:
+            raise as_refusal(ConfigError(f"{', '.join(given)} without int8 has no effect", fix="add int8: static, or leave it out"))
+        static = [each for each in ("int8_rows", "int8_ranges") if each in self.model_fields_set]
+        if self.int8 == "dynamic" and static:
+            why = "dynamic int8 is calibrated on no rows"
+            raise as_refusal(ConfigError(f"{', '.join(static)} has no effect", why=why, fix="leave it out, or use int8: static"))
+        return self
 
 
 class Pt2Options(ProgramOptions):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from trainwright.config.errors import RequestError
 from trainwright.deploy.int8.layers import CONVOLUTIONS, Layer, name_nodes
 from trainwright.deploy.int8.library import need, without_advice
 
-Feed = Mapping[str, np.ndarray]
+Feed = dict[str, np.ndarray]
 """Name of an input → its values for some rows."""
 
 PASSING = ("Relu", "Clip", "MaxPool", "AveragePool", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze")
@@ -35,7 +35,7 @@ class Rows:
         if feed is None:
             return None
         self.count += len(next(iter(feed.values())))
-        return dict(feed)
+        return feed
 
 
 def write_static(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,15 +14,15 @@ import torch
 
 from trainwright.config.errors import RequestError
 from trainwright.deploy.exporters.base import Answers, Exporter, Trained
+from trainwright.deploy.int8.gate import Gate, judge_answers, judge_metrics
 from trainwright.deploy.latency import Latency, compare_latency
 from trainwright.deploy.parity.batches import answer_in_batches, take_rows
 from trainwright.deploy.parity.cause import Cause, find_cause
-from trainwright.deploy.parity.columns import ABSOLUTE, RELATIVE, ComparedColumn, compare_columns
+from trainwright.deploy.parity.columns import ABSOLUTE, RELATIVE, ComparedColumn, compare_columns, join_pieces, names_of
 from trainwright.domains.deliverable import ROWS
+from trainwright.domains.forms import Columns
 from trainwright.domains.predictor import Metrics, Tensors
 
-COUNT = 256
-"""Rows of the run that both answer."""
 SPLITS = ("test", "validation", "train")
 TIMED = (1, 64)
 """Rows per call whose time is measured."""
@@ -45,14 +45,17 @@ class Parity:
     """Rows per call → the time of both."""
     metrics: dict[str, Metrics] = field(default_factory=dict)
     """Those of the run's model and of the artifact, where the rows have their truth."""
-
+    gate: Gate | None = None
+    """What an artifact of rounded weights may lose, and loses; None for one that must answer as the run does."""
+    findings: Mapping[str, Any] = field(default_factory=dict)
+    """What was found while it was written."""
     cause: Cause | None = None
     """Where the numbers part, of an artifact that answers otherwise."""
 
     @property
     def passed(self) -> bool:
-        """Whether the artifact answers as the run's model does."""
-        return all(each.passed for each in self.columns)
+        """Whether the artifact answers as the run's model does, or as well as it was allowed to."""
+        return all(each.passed for each in self.columns) if self.gate is None else self.gate.passed
 
     @property
     def worst(self) -> ComparedColumn:
@@ -75,14 +78,16 @@ class Parity:
             },
             "metrics": self.metrics,
             **({} if self.cause is None else {"first_difference": self.cause.as_json()}),
+            **({} if self.gate is None else {"gate": self.gate.as_json()}),
+            **self.findings,
         }
 
 
-def prove(trained: Trained, exporter: Exporter, target: Path, data: Any = None, count: int = COUNT) -> Parity:
+def prove(trained: Trained, exporter: Exporter, target: Path, data: Any = None) -> Parity:
     """Ask rows of the run, or of `data`, of the artifact at `target` and of the run's model; raises what reading rows raises."""
     deliverable, answer = trained.deliverable, exporter.open(target)
-    pieces = some_rows(trained, data, count)
-    made_up = {**deliverable.usual, ROWS: count}
+    pieces = some_rows(trained, data, exporter.proof_rows)
+    made_up = {**deliverable.usual, ROWS: exporter.proof_rows}
     tensors = [deliverable.example_of(made_up)] if not pieces else [deliverable.read(rows) for rows in pieces.values()]
     outputs = [answer_in_batches(deliverable, each, exporter.given, answer) for each in tensors]
     if pieces:
@@ -90,14 +95,24 @@ def prove(trained: Trained, exporter: Exporter, target: Path, data: Any = None, 
     else:
         with torch.inference_mode():
             run = [deliverable.columns(deliverable.module(each)) for each in tensors]
-    compared = compare_columns(run, [deliverable.columns(each) for each in outputs])
-    made = Parity(target.name, " and ".join(pieces) or MADE, sum(map(count_rows, tensors)), compared)
-    if not made.passed:
+    given = [deliverable.columns(each) for each in outputs]
+    made = Parity(target.name, " and ".join(pieces) or MADE, sum(map(count_rows, tensors)), compare_columns(run, given))
+    if not made.passed and exporter.may_lose is None:
         made.cause = find_cause(deliverable.module, tensors[0], lambda few: exporter.inside(target, exporter.given(deliverable, few)))
     made.sizes = {"run": weight_of(deliverable.module), "artifact": bytes_of(target)}
     made.latency = time_both(trained, exporter, answer, tensors[0])
     made.metrics = {} if not pieces else measure_both(trained, next(iter(pieces.values())), outputs[0])
+    made.gate, made.findings = judge(exporter, made, run, given), exporter.findings
     return made
+
+
+def judge(exporter: Exporter, made: Parity, run: Sequence[Columns], artifact: Sequence[Columns]) -> Gate | None:
+    """What the artifact loses beside what it may: of metrics where the truth is known, else of answers; None where that is nothing."""
+    if exporter.may_lose is None:
+        return None
+    if made.metrics:
+        return judge_metrics(made.metrics["run"], made.metrics["artifact"], exporter.may_lose)
+    return judge_answers({name: (join_pieces(run, name), join_pieces(artifact, name)) for name in names_of(run[0])}, exporter.may_lose)
 
 
 def some_rows(trained: Trained, data: Any, count: int) -> dict[str, Any]:
