@@ -23,7 +23,7 @@ from trainwright.deploy.server.hosted import HostedBackend
 from trainwright.deploy.server.options import ServeOptions
 from trainwright.deploy.server.service import Service
 
-EXAMPLES = int(os.environ.get("FUZZ", "60"))
+EXAMPLES = int(os.environ.get("FUZZ", "40"))
 KINDS = ["application/json", "text/csv", "application/vnd.apache.arrow.stream", "application/vnd.apache.arrow.file", "multipart/form-data",
          "multipart/form-data; boundary=x", "text/plain", "", "application/json; charset=utf-16"]  # fmt: skip
 QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much]
