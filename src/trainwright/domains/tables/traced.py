@@ -62,7 +62,9 @@ class TracedTable:
         """Predictions in the words of the data, by the columns that `Run.predict` gives."""
         encoder, columns = self.model.encoder, dict[str, pa.Array]()
         for name, target in zip(self.network.outputs.names, self.network.outputs.targets, strict=True):
-            outputs = {key.removeprefix(f"{name}."): each.numpy() for key, each in tensors.items() if key.startswith(f"{name}.")}
+            outputs = {
+                key.removeprefix(f"{name}."): each.detach().cpu().numpy() for key, each in tensors.items() if key.startswith(f"{name}.")
+            }
             columns |= target.columns(encoder.features[name], outputs)  # type: ignore[operator]
             columns |= traced_columns(name, encoder.features[name], outputs)
         return pa.table(columns)
