@@ -17,10 +17,12 @@ from torch import Tensor, nn
 import trainwright as tw
 from trainwright.api.predictors.kinds import open_place
 from trainwright.config.errors import RequestError, RunError
+from trainwright.config.part_options import check_options
 from trainwright.config.registry import build, parts
 from trainwright.config.trust import trusting
 from trainwright.deploy.exporters.base import Exporter, Trained
 from trainwright.deploy.exporters.flat_program import flatten
+from trainwright.deploy.exporters.options import Pt2Options
 from trainwright.deploy.exporters.torchscript import save_script
 from trainwright.domains.deliverable import Deliverable, Given
 from trainwright.domains.place import find_place
@@ -290,3 +292,41 @@ def test_axes_that_only_a_trace_can_tell_are_told(tmp_path: Path) -> None:
     made = exporter("pt2")
     made.write(Trained(tmp_path, held), tmp_path / "model.pt2")
     assert made.fixed == {"x.time": 7}
+
+
+PASSES = """
+import torch
+
+def add_one(graph):
+    for node in list(graph.graph.nodes):
+        if node.target is torch.ops.aten.linear.default:
+            with graph.graph.inserting_after(node):
+                more = graph.graph.call_function(torch.ops.aten.add.Tensor, (node, 1))
+            node.replace_all_uses_with(more)
+            more.args = (node, 1)
+
+def pattern(x):
+    return torch.ops.aten.add.Tensor(x, 1)
+
+def replacement(x):
+    return torch.ops.aten.sub.Tensor(x, -1)
+"""
+
+
+def test_passes_of_ones_own_change_what_is_written(tmp_path: Path) -> None:
+    (tmp_path / "passes.py").write_text(PASSES)
+    held: Any = Holder(Line())
+    path = f"{tmp_path}/passes.py"
+    made = exporter("fx_folder", passes=f"{path}:add_one, {path}:pattern={path}:replacement")
+    made.write(Trained(tmp_path, held), tmp_path / "model")
+    x = torch.randn(5, 2)
+    with torch.no_grad():
+        wanted = held.deliverable().module({"x": x})["y"].numpy() + 1
+    tw.testing.assert_close(made.open(tmp_path / "model")({"x": x.numpy()})["y"], wanted)
+    assert "aten.sub.Tensor" in (tmp_path / "model" / "graph.txt").read_text()
+
+
+def test_a_pass_that_is_nowhere_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
+    (tmp_path / "passes.py").write_text(PASSES)
+    with pytest.raises(RequestError, match=r"(?s)cannot import .*ad_one.*did you mean 'add_one'"):
+        check_options(Pt2Options, "pt2", {"passes": f"{tmp_path}/passes.py:ad_one"}, where="command line")

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 
+import trainwright as tw
 from trainwright.config.errors import ConfigError, RequestError
 from trainwright.tools.fx import apply_passes, graph_table, replace_pattern, trace_graph
 from trainwright.tools.fx.options import PassOptions
@@ -166,3 +167,24 @@ def test_what_decides_by_values_is_refused_with_its_line() -> None:
 def test_a_pass_is_a_function_or_a_pattern_with_its_replacement(given: dict[str, str]) -> None:
     with pytest.raises((ConfigError, ValueError), match="a pattern with its replacement"):
         PassOptions(**given)
+
+
+def soften(graph: fx.GraphModule) -> None:
+    """tanh in the place of the sigmoid."""
+    for node in graph.graph.nodes:
+        if node.op == "call_module" and isinstance(graph.get_submodule(node.target), nn.Sigmoid):
+            node.op, node.target = "call_function", torch.tanh
+
+
+def test_a_graph_that_was_rewritten_is_trained_as_any_model(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(3, 4), nn.Sigmoid(), nn.Linear(4, 2))
+    graph = trace_graph(net)
+    apply_passes(graph, [soften])
+    x = torch.randn(32, 3)
+    given = (x, (x[:, 0] > 0).long())
+    before = graph(x).detach()
+    options: dict[str, Any] = {"loss": "cross_entropy", "max_steps": 5, "device": "cpu", "console": False, "evaluation": {"report": False}}
+    tw.fit(graph, given, run_dir=tmp_path / "r", **options)
+    assert not torch.equal(graph(x), before)
+    assert torch.equal(graph(x), net[2](torch.tanh(net[0](x)))), "on the weights of the module"

@@ -7,8 +7,11 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from trainwright.config.errors import ConfigError
-from trainwright.config.model import PartConfig, as_refusal
+from trainwright.config.foreign import found_at
+from trainwright.config.model import PartConfig, as_refusal, refusal
 from trainwright.config.name_patterns import Patterns
+
+_absolute = refusal(lambda path: found_at(path)[1])
 
 
 def read_sizes(value: Any) -> Any:
@@ -17,6 +20,14 @@ def read_sizes(value: Any) -> Any:
         return value
     pairs = [each.partition("=") for each in value.split(",") if each.strip()]
     return {name.strip(): _whole(size.strip()) if equals else None for name, equals, size in pairs}
+
+
+def read_passes(value: Any) -> Any:
+    """`./passes.py:swap,./passes.py:other` as a list, files with their whole paths; anything else as it is."""
+    given = [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+    if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
+        return given
+    return ["=".join(_absolute(path) for path in each.split("=")) for each in given]
 
 
 def _whole(text: str) -> int | str:
@@ -30,6 +41,15 @@ class ProgramOptions(PartConfig):
     """Axes that have one size alone, where the network allows no other: `signal.length=250`; without a size that of training."""
 
     _sizes = field_validator("fixed", mode="before")(read_sizes)
+
+
+class TorchProgramOptions(ProgramOptions):
+    """What every format of torch has."""
+
+    passes: list[str] = Field(default=[], json_schema_extra={"metavar": "PATHS"})
+    """Your own changes of the graph, `./passes.py:swap`, or `./passes.py:pattern=./passes.py:replacement`; several with commas."""
+
+    _paths = field_validator("passes", mode="before")(read_passes)
 
 
 class OnnxOptions(ProgramOptions):
@@ -62,19 +82,19 @@ class OnnxOptions(ProgramOptions):
         return self
 
 
-class Pt2Options(ProgramOptions):
+class Pt2Options(TorchProgramOptions):
     """A program of torch.export."""
 
     type: str = "pt2"
 
 
-class AotiOptions(ProgramOptions):
+class AotiOptions(TorchProgramOptions):
     """A library that AOTInductor compiles. Loading it runs it, so it is written with --trust-code alone."""
 
     type: str = "aoti"
 
 
-class FxFolderOptions(ProgramOptions):
+class FxFolderOptions(TorchProgramOptions):
     """A folder of Python with the operations one after another, the weights as safetensors, and the graph as a table."""
 
     type: str = "fx_folder"

@@ -24,3 +24,9 @@ class PassOptions(ConfigModel):
             fix = "write {function: ./passes.py:swap} or {pattern: ./passes.py:pattern, replacement: ./passes.py:replacement}"
             raise as_refusal(ConfigError("a pass is a function, or a pattern with its replacement", fix=fix))
         return self
+
+
+def read_pass(text: str) -> PassOptions:
+    """`./passes.py:swap`, or `./passes.py:pattern=./passes.py:replacement`."""
+    pattern, found, replacement = text.partition("=")
+    return PassOptions(pattern=pattern, replacement=replacement) if found else PassOptions(function=text)
