@@ -30,7 +30,8 @@ def device_of(given: Any) -> torch.device:
 
 def rows_of(given: Any) -> int | None:
     """The rows of a batch, by the first dimension of its first tensor; None where there is none."""
-    return next((len(tensor) for _, tensor in tensors_of(given) if tensor.dim()), None)
+    # not its length, which a tracer would take for the same in every batch
+    return next((tensor.shape[0] for _, tensor in tensors_of(given) if tensor.dim()), None)
 
 
 def part_names(given: Any) -> list[str]:
