@@ -28,9 +28,8 @@ class PictureColumn(FileColumn):
     def describe(self, feature: Any) -> dict[str, Any]:
         fit = {"size": list(feature.sides), "resize": feature.chosen("resize"), "interpolation": feature.interpolation}
         more = {"crop_pct": feature.chosen("crop_pct"), "exif": feature.config.exif, "alpha": feature.config.alpha}
-        told = super().describe(feature)
-        told["transform"] = [each for each in told["transform"] if each["type"] != "fit"]
-        return {**told, "gives": "the picture of the file, 0 to 255", "channels": feature.depth, "mean": feature.means, **fit, **more}
+        about = {"gives": "the picture of the file, 0 to 255", "channels": feature.depth, "mean": feature.means}
+        return {**super().describe(feature), **about, **fit, **more}
 
     def forward(self, raw: Raw) -> dict[str, Tensor]:
         value = raw[""].float()
