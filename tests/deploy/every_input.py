@@ -13,14 +13,15 @@ from PIL import Image
 COLUMNS: dict[str, Any] = {
     "tags": "set",
     "bag": "bag",
-    "steps": "sequence",
+    "steps": {"type": "sequence", "encoder": "pooled"},
     "size": "vector",
-    "heart": "timeseries",
-    "note": "text",
+    "heart": {"type": "timeseries", "encoder": "conv"},
+    "note": {"type": "text", "encoder": "pooled"},
     "day": "date",
-    "picture": {"type": "image", "size": 16, "encoder": "small_cnn"},
-    "sound": "signal",
+    "picture": {"type": "image", "size": 16, "encoder": {"type": "small_cnn", "widths": [8]}},
+    "sound": {"type": "signal", "encoder": "fcn_wang"},
 }
+"""With small networks, since a large one takes long to be exported."""
 WORDS = ["good", "bad", "slow", "fast", "kind"]
 
 
@@ -44,7 +45,7 @@ def _row(folder: Path, draws: np.random.Generator, number: int) -> dict[str, Any
         "size": draws.normal(0, 1, 3).round(2).tolist(),
         "heart": draws.normal(60, 5, steps + 2).round(1).tolist(),
         "picture": str(_picture(folder / f"{number}.png", draws, warm)),
-        "sound": str(_sound(folder / f"{number}.wav", 0.05 + 0.4 * draws.random())),
+        "sound": str(_sound(folder / f"{number}.wav", 0.05 + 0.4 * draws.random(), 600 + 40 * steps)),
         "grade": "high" if warm + draws.normal(0, 0.1) > 0.5 else "low",
         "price": round(100 * warm + draws.normal(0, 3), 2),
     }
@@ -57,10 +58,10 @@ def _picture(path: Path, draws: np.random.Generator, warm: float) -> Path:
     return path
 
 
-def _sound(path: Path, speed: float) -> Path:
+def _sound(path: Path, speed: float, samples: int) -> Path:
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(8000)
-        file.writeframes((np.sin(np.arange(800) * speed) * 9000).astype("<i2").tobytes())
+        file.writeframes((np.sin(np.arange(samples) * speed) * 9000).astype("<i2").tobytes())
     return path
