@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from files_and_lists import COLUMNS, write_table
 
 import trainwright as tw
 
@@ -58,3 +60,19 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Shipped:
     columns = {"likes": {"type": "set"}, "since": {"type": "date"}, "port": {"type": "category", "join": ["case"]}}
     run = tw.train(guests(), target=["stays", "spends"], columns=columns, run_dir=folder / "run", **QUICK)
     return Shipped(run, folder / "onnx", tw.export(run.path, "onnx", folder / "onnx"))
+
+
+@dataclass(frozen=True)
+class ShippedFiles(Shipped):
+    """The same, and the rows that it was trained on."""
+
+    rows: pd.DataFrame
+
+
+@pytest.fixture(scope="session")
+def shipped_files(tmp_path_factory: pytest.TempPathFactory) -> ShippedFiles:
+    """A run of lists, texts, pictures and recordings, exported as ONNX."""
+    folder = tmp_path_factory.mktemp("shipped-files")
+    rows = write_table(folder, 40)
+    run = tw.train(rows, target="price", columns=COLUMNS, run_dir=folder / "run", **QUICK)
+    return ShippedFiles(run, folder / "onnx", tw.export(run.path, "onnx", folder / "onnx"), rows)

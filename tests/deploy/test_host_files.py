@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from trainwright.deploy.host.description import Column
 from trainwright.deploy.host.faults import Told
+from trainwright.deploy.host.model import HostedModel, open_model
 from trainwright.deploy.host.pictures import PictureReader
 from trainwright.deploy.host.recordings import ArrayReader, RecordingReader
+from trainwright.domains.place import find_place
+from trainwright.domains.tables.predictor import open_table
 
 FIT = {"type": "fit", "size": [8, 8], "resize": "crop", "crop_pct": 1.0, "interpolation": "bilinear", "fill": 0.0}
 PICTURE = Column("picture", "image", {"shape": [3, 8, 8], "transform": [FIT], "mean": [10.4, 20.6, 30.0]})
 SOUND = Column("sound", "signal", {"shape": [1, 40], "axes": [1, "sound.length"]})
 ARRAY = Column("array", "file", {"shape": [2, 3], "axes": [2, 3]})
+
+
+@pytest.fixture(scope="module")
+def hosted(shipped_files: Any) -> HostedModel:
+    return open_model(shipped_files.file)
+
+
+def sent(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as it goes over the wire: the content of files in place of their paths."""
+    content = {name: {"base64": base64.b64encode(Path(row[name]).read_bytes()).decode()} for name in ("picture", "sound")}
+    return {name: row[name] for name in row if name != "price"} | content
+
+
+def test_rows_with_files_are_to_the_bit_what_the_run_makes_of_them(hosted: HostedModel, shipped_files: Any) -> None:
+    rows = shipped_files.rows.head(5)
+    columns = pd.DataFrame([sent(each) for each in rows.to_dict("records")]).to_dict("list")
+    asked = hosted.reader.read_json(columns, len(rows))
+    assert asked.faults == []
+    expected = open_table(find_place(shipped_files.run.path)).deliverable().read(rows)
+    for name in ("picture", "sound", "size", "heart", "heart.length"):
+        assert np.array_equal(asked.raw[name], expected[name].numpy()), name
 
 
 def png(*size: int) -> bytes:
