@@ -1,10 +1,10 @@
-# make demo · make demo-signals · make demo-images · make demo-diffusion · make demo-ranks · make test · make docs · make benchmarks — each starts from a fresh clone and any Python 3.11 or newer.
+# make demo · make demo-signals · make demo-images · make demo-diffusion · make demo-ranks · make demo-serve · make test · make docs · make benchmarks — each starts from a fresh clone and any Python 3.11 or newer.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo demo-signals demo-images demo-diffusion demo-ranks test nightly lint types docs schema benchmarks clean
+.PHONY: demo demo-signals demo-images demo-diffusion demo-ranks demo-serve test nightly lint types docs schema benchmarks clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/made:
@@ -46,6 +46,10 @@ demo-diffusion: $(VENV)/installed
 
 demo-ranks: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.demo_ranks
+
+demo-serve: $(VENV)/installed
+	$(INSTALL) -e '.[export,serve]'
+	$(BIN)/python -m benchmarks.demo_serve
 
 test: $(VENV)/installed-dev $(VENV)/timm lint types
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

@@ -135,9 +135,7 @@ def assert_same(answer: dict[str, Any], expected: dict[str, Any]) -> None:
         assert answer[name] == (pytest.approx(value, rel=1e-5, abs=1e-5) if isinstance(value, float) else value), name
 
 
-def test_numbers_menus_boxes_and_dates_are_typed_and_the_answer_is_that_of_predict(
-    browser: Browser, address: str, shipped: Any
-) -> None:
+def test_numbers_menus_boxes_and_dates_are_typed_and_the_answer_is_that_of_predict(browser: Browser, address: str, shipped: Any) -> None:
     row = {name: values[7] for name, values in guests().items()}
     answer = ask_empty(browser, address, fill_guest, row)
     assert types(browser) == {"number", "category", "binary", "date", "set"}
