@@ -154,6 +154,23 @@ def test_more_requests_than_may_wait_are_told_to_come_again(model):
     assert all(each.headers["retry-after"] == "1" for each in found if each.status_code == 503)
 
 
+def test_bytes_that_are_held_together_are_bounded(model):
+    app = application(model, max_bytes=2000, wait=0.05)
+    content = json.dumps({"rows": [{**ROW, "job": "x" * 1500}]})
+
+    async def several():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client:
+            return await asyncio.gather(*(client.post("/predict", content=content, headers=JSON) for _ in range(30)))
+
+    found = [each.status_code for each in asyncio.run(several())]
+    assert set(found) == {200, 503} and found.count(200) == 16 * 2000 // len(content)
+
+
+def test_a_value_beyond_what_the_model_computes_with_is_named(app):
+    told = post(app, {"rows": [ROW, {**ROW, "age": 1e300}]})
+    assert told.status_code == 422 and (told.json()["error"]["column"], told.json()["error"]["row"]) == ("age", 2)
+
+
 def test_a_request_is_not_computed_after_its_deadline(model):
     app = application(model, seconds=0.01, wait=0.1)
     answered = post(app, {"rows": [ROW]})

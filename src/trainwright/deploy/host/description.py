@@ -55,6 +55,11 @@ class Description:
     """All that the file says."""
 
     @property
+    def targets_are_columns(self) -> bool:
+        """Whether predictions are of columns, rather than what a system of one's own gives."""
+        return all("prediction" in each for each in self.targets.values())
+
+    @property
     def independent(self) -> bool:
         """Whether an answer to a row is the same whatever rows come with it; ranges of dynamic int8 are of a whole batch."""
         int8 = self.more.get("int8")

@@ -14,6 +14,7 @@ from trainwright.config.errors import RequestError, RunError
 from trainwright.data.arrow import pandas_later
 from trainwright.deploy.host.answers import TargetWriter
 from trainwright.deploy.host.description import RE_EXPORT, Description, read_description
+from trainwright.deploy.host.faults import Fault, FaultyRows
 from trainwright.deploy.host.rows import Asked, Raw, RowReader, require_whole
 
 PIP = "pip install 'trainwright[serve]'"
@@ -57,6 +58,25 @@ class HostedModel:
             raise RunError("the model could not be computed", where=self.path.name, why=why, fix=RE_EXPORT) from error
         return dict(zip(self.outputs, found, strict=True))
 
+    def refuse_infinite(self, outputs: Mapping[str, np.ndarray], asked: Asked) -> None:
+        """Raise FaultyRows for rows of which the graph computes no finite number: a value is beyond float32 once it is scaled."""
+        if not self.description.targets_are_columns:
+            return
+        finite = np.ones(len(asked.places), bool)
+        for each in outputs.values():
+            if each.dtype.kind == "f" and not np.isfinite(each).all():
+                finite &= np.isfinite(each).reshape(len(each), -1).all(axis=1)
+        if not finite.all():
+            raise FaultyRows([self._infinite(int(at), asked) for at in np.flatnonzero(~finite)])
+
+    def _infinite(self, at: int, asked: Asked) -> Fault:
+        """The fault of one row, with the number that is farthest from those of training."""
+        numbers = {name: abs(float(asked.raw[name][at])) for name, each in self.description.columns.items() if each.kind == "number"}
+        there = {name: each for name, each in numbers.items() if each == each}
+        name = max(there, key=lambda each: there[each], default="")
+        why = f"{there[name]:g} is beyond what it can compute with" if name else "its values are beyond what it can compute with"
+        return Fault("the model gives no finite number", name, int(asked.places[at]), why, "send values of the size that training had")
+
     def columns(self, outputs: Mapping[str, np.ndarray]) -> pa.Table:
         """Predictions in the words of the data, by the columns of `predict`."""
         columns: dict[str, pa.Array] = {}
@@ -78,7 +98,9 @@ class HostedModel:
     def predict(self, table: pa.Table, as_text: bool = False) -> pa.Table:
         """A row of predictions for each that was given, null where a policy leaves it out; raises FaultyRows for values it cannot read."""
         asked = require_whole(self.read(table, as_text))
-        return placed(self.columns(self.run(asked.raw)), asked)
+        outputs = self.run(asked.raw)
+        self.refuse_infinite(outputs, asked)
+        return placed(self.columns(outputs), asked)
 
 
 def placed(table: pa.Table, asked: Asked) -> pa.Table:

@@ -86,7 +86,7 @@ class Application:
 
     async def _predict(self, request: Request, send: Send) -> None:
         service, options = self.service, self.service.options
-        with service.admitted():
+        with service.admitted(request.size(int(options.max_bytes))):
             deadline = request.began + options.seconds
             content = await request.body(int(options.max_bytes), deadline)
             body = await read_request(request, content, service)
@@ -96,7 +96,7 @@ class Application:
 
     async def _explain(self, request: Request, send: Send) -> None:
         service, options = self.service, self.service.options
-        with service.admitted():
+        with service.admitted(request.size(int(options.max_bytes))):
             deadline = request.began + options.seconds
             content = await request.body(int(options.max_bytes), deadline)
             asked = await service.read(await read_request(request, content, service), len(content))
@@ -104,7 +104,7 @@ class Application:
 
     async def _answer_ludwig(self, request: Request, send: Send) -> None:
         service, options = self.service, self.service.options
-        with service.admitted():
+        with service.admitted(request.size(int(options.max_bytes))):
             deadline = request.began + options.seconds
             content = await request.body(int(options.max_bytes), deadline)
             parts = await ludwig.read_parts(request.headers, request.kind, content, service)

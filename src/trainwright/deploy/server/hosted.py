@@ -51,6 +51,10 @@ class HostedBackend:
         """What the graph gives."""
         return self.model.run(raw)
 
+    def check(self, outputs: Raw, asked: Asked) -> None:
+        """Raise FaultyRows for rows of which it computes no finite number."""
+        self.model.refuse_infinite(outputs, asked)
+
     def columns(self, outputs: Raw) -> pa.Table:
         """Predictions."""
         return self.model.columns(outputs)

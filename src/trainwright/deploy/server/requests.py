@@ -42,10 +42,15 @@ class Request:
         """What the address says after `?name=`; empty where it does not."""
         return parse_qs(str(self.scope.get("query_string", b""), "latin-1")).get(name, [""])[0]
 
+    def size(self, most: int) -> int:
+        """Bytes of the body as its head says, or all that there may be; at most `most`, as no more is read."""
+        said = self.headers.get("content-length", "")
+        return min(int(said), most) if said.isdigit() and len(said) < 20 else most
+
     async def body(self, most: int, until: float) -> bytes:
         """All of the body; raises Refused where it is larger than `most` bytes, or has not come by `until` (`time.monotonic`)."""
         said = self.headers.get("content-length", "")
-        if said.isdigit() and int(said) > most:
+        if said.isdigit() and (len(said) >= 20 or int(said) > most):
             raise _too_large(most)
         pieces, size = [], 0
         while True:

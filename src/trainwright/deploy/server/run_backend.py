@@ -111,6 +111,9 @@ class RunBackend:
             raise FaultyRows(faults)
         return found
 
+    def check(self, outputs: Any, asked: Asked) -> None:
+        """Nothing: the run refuses such rows itself."""
+
     def columns(self, outputs: Any) -> pa.Table:
         """Predictions as a table."""
         if isinstance(outputs, pa.Table):

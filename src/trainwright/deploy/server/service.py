@@ -21,6 +21,8 @@ from trainwright.deploy.server.refusals import Refused
 
 AT_ONCE = 1 << 16
 """Bytes of a body that is read on the loop itself; larger ones are read in a thread, so that others are answered meanwhile."""
+HELD = 16
+"""Requests as large as one may be whose bytes are held together."""
 QUICK = 0.002
 """Seconds in which a row is computed on the loop itself."""
 
@@ -47,6 +49,9 @@ class Backend(Protocol):
 
     def run(self, raw: Any) -> Any:
         """What the model gives."""
+
+    def check(self, outputs: Any, asked: Asked) -> None:
+        """Raise FaultyRows for rows that have no answer after all."""
 
     def columns(self, outputs: Any) -> pa.Table:
         """Predictions as a table."""
@@ -87,8 +92,8 @@ class Service:
         self.backend, self.options = backend, options
         self.counted = Counted()
         self.ready = False
-        self.inside = 0
-        """Requests that are being read, wait, or are computed."""
+        self.inside, self.held = 0, 0
+        """Requests that are being read, wait, or are computed, and their bytes."""
         self.batcher: Batcher | None = None
         self.schema = {"format": 1, "model": {"name": backend.name, "digest": backend.digest}, **backend.schema(), "limits": self._limits()}
 
@@ -109,18 +114,21 @@ class Service:
         self.ready = True
 
     @contextmanager
-    def admitted(self) -> Iterator[None]:
-        """A place for one request from its first byte to its answer; raises Refused where there is none: what is held is bounded."""
+    def admitted(self, size: int) -> Iterator[None]:
+        """A place for one request of so many bytes, from its first to its answer; raises Refused where there is none.
+
+        So what is held is bounded: by how many they are, and by their bytes together.
+        """
         if self.batcher is None:
             raise Refused(503, "the model is not loaded yet", fix="ask again in a second", headers={"Retry-After": "1"})
-        if self.inside >= self.options.max_waiting:
-            why = f"{self.inside} requests are being answered"
+        if self.inside >= self.options.max_waiting or (self.inside and self.held + size > HELD * self.options.max_bytes):
+            why = f"{self.inside} requests of {self.held:,} bytes are being answered"
             raise Refused(503, "the server is busy", why=why, fix="ask again in a second", headers={"Retry-After": "1"})
-        self.inside += 1
+        self.inside, self.held = self.inside + 1, self.held + size
         try:
             yield
         finally:
-            self.inside -= 1
+            self.inside, self.held = self.inside - 1, self.held - size
 
     async def read(self, body: Body, size: int = 0) -> Asked:
         """The rows of a body, without a fault; raises FaultyRows for values that cannot be read."""
@@ -143,6 +151,7 @@ class Service:
         asked = await self.read(body, size)
         # of no rows the columns are there as well
         outputs = await self.answer(asked, deadline) if len(asked.places) else self.backend.run(asked.raw)
+        self.backend.check(outputs, asked)
         return Answer(self.backend, outputs, asked)
 
     def predictions(self, outputs: Any) -> list[dict[str, Any]]:
