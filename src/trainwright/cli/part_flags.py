@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Collection
+from typing import Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from trainwright.config.durations import Duration
 from trainwright.config.model import PartConfig
 from trainwright.config.part_options import check_options
 from trainwright.config.places import Place
 from trainwright.config.reading import literal
 
 
-def add_flags(parser: ArgumentParser, options: type[PartConfig]) -> None:
-    """Add a flag for each option; a flag that is there already, of another part, is left as it is."""
+def add_flags(parser: ArgumentParser, options: type[PartConfig], names: Collection[str] = ()) -> None:
+    """Add a flag for each option, or for those named; a flag that is there already, of another part, is left as it is."""
     for name, info in options.model_fields.items():
-        if name != "type" and flag(name) not in parser._option_string_actions:
+        if name != "type" and name in (names or (name,)) and flag(name) not in parser._option_string_actions:
             _add_flag(parser, name, info)
 
 
@@ -24,10 +27,23 @@ def _add_flag(parser: ArgumentParser, name: str, info: FieldInfo) -> None:
     if info.annotation is bool:
         parser.add_argument(flag(name), action="store_true", default=None, dest=name, help=info.description)
         return
-    default = "" if info.default in (None, "") else f" (default: {info.default})"
+    told = not info.is_required() and info.default not in (None, "", {}, [])
+    default = f" (default: {info.default})" if told else ""
+    parser.add_argument(flag(name), metavar=_shown(name, info), dest=name, help=f"{info.description}{default}")
+
+
+def _shown(name: str, info: FieldInfo) -> str:
+    """What a flag takes, as the help shows it: what the option says, the words there are, or a kind of value."""
     extra = info.json_schema_extra
-    shown = extra.get("metavar", "N") if isinstance(extra, dict) else "N"
-    parser.add_argument(flag(name), metavar=str(shown), dest=name, help=f"{info.description}{default}")
+    if isinstance(extra, dict) and "metavar" in extra:
+        return str(extra["metavar"])
+    kinds = {info.annotation, *get_args(info.annotation)}
+    words = [str(each) for kind in (info.annotation, *get_args(info.annotation)) if get_origin(kind) is Literal for each in get_args(kind)]
+    if words:
+        return "|".join(words)
+    if Duration in kinds:
+        return "LENGTH"
+    return ("FILE" if name == "file" else "NAME") if kinds <= {str, type(None)} else "N"
 
 
 def check_flags(options: type[PartConfig], type: str, arguments: Namespace) -> PartConfig:

@@ -112,9 +112,7 @@ def parser() -> ConfiguredParser:
     made.add_argument("--exclude", action="append", default=[], metavar="PATTERN", help=f"what is left as it is: {patterns}")
     for part in PARTS.values():
         add_flags(made, part.config)
-    for name in OF_CALLBACK:
-        info = PruningOptions.model_fields[name]
-        made.add_argument(f"--{name}", metavar="LENGTH" if name in ("start", "end", "every") else "N", help=info.description)
+    add_flags(made, PruningOptions, OF_CALLBACK)
     add_trust_flag(made)
     add_launch_flags(made, ("gpu", "verbose", "typecheck"))
     flags = ("type", "finetune", "shrink", "names", "exclude", *options(), "gpu", "verbose", "typecheck")

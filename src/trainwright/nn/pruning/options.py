@@ -20,7 +20,7 @@ class IdentityOptions(PartConfig):
 class AmountOptions(PartConfig):
     """What methods that prune an amount have in common."""
 
-    amount: Amount = 0.5
+    amount: Amount = Field(default=0.5, json_schema_extra={"metavar": "A"})
     """How much is zero at the end: `0.5` or `50 %` is half of the weights, `1` one weight, `1.0` all of them."""
 
 
