@@ -149,6 +149,11 @@ def test_rows_of_zeros_are_taken_out_and_the_answers_stay(here: Path, capsys: py
     row = {"sepal length (cm)": 5.0, "sepal width (cm)": 3.0, "petal length (cm)": 1.4, "petal width (cm)": 0.2}
     before, after = (tw.load(each).predict([row])[0] for each in ("rows", "narrow"))
     assert all(abs(before[name] - after[name]) <= 1e-6 for name in before if "probability" in name)
+    assert main(["export", "rows", "--to", "pt2", "--shrink", "-o", "small/model.pt2"]) == 0
+    parity = json.loads((here / "small" / "parity.json").read_text())
+    assert parity["passed"]
+    assert main(["export", "parent", "--to", "pt2", "--shrink", "-o", "same/model.pt2"]) == 2
+    assert "there is nothing to leave out" in capsys.readouterr().err and not (here / "same" / "model.pt2").exists()
 
 
 OWN = """

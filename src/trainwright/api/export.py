@@ -112,7 +112,7 @@ def export_as(place: Place, output: Path, exporter: Exporter, rows: Any, opened:
     single = bool(exporter.suffix) and output.name.endswith(exporter.suffix)
     folder, name = (output.parent, output.name) if single else (output, f"model{exporter.suffix}")
     _ensure_free(place, output, [name, *names_beside(exporter)] if single else None)
-    trained = Trained(place.path, opened())
+    trained = Trained(place.path, opened(), shrinks=getattr(exporter.options, "shrink", False))
     with write_output_folder(folder, beside=single) as hidden:
         parity = deliver(trained, exporter, hidden / name, rows)
         written = sorted(each.relative_to(hidden) for each in hidden.rglob("*") if each.is_file())

@@ -24,6 +24,7 @@ from trainwright.config.registry import canonical_name, options_class
 from trainwright.config.trust import as_received, name_own
 from trainwright.domains.place import find_place
 from trainwright.engine.callbacks.options import PruningOptions
+from trainwright.engine.callbacks.pruning import Pruning
 from trainwright.engine.state import STATE
 from trainwright.files.text import read_json
 from trainwright.nn.pruning.sparsity import FILE
@@ -117,16 +118,19 @@ def _prune(found: RunDirectory, asked: PruningOptions, length: Duration | None, 
     _refuse_lengths(settings, where)
     parent = Parent.with_model(found)
     _refuse_pruned(found, asked, where)
-    return _child(found, parent, [*settings, *_settings(found, parent, [asked.model_dump(mode="json")], length, where)])
+    return _child(found, parent, [*settings, *_settings(found, parent, [asked.model_dump(mode="json")], length, where)], asked)
 
 
-def _child(found: RunDirectory, parent: Parent, settings: list[str | Assignment]) -> Run:
-    """The child of a run under its own settings, trained for as long as they say."""
+def _child(found: RunDirectory, parent: Parent, settings: list[str | Assignment], asked: PruningOptions | None = None) -> Run:
+    """The child of a run under its own settings, trained for as long as they say; what is asked for is tried before it begins."""
     config = with_name(read_config(found.config, settings))
     named = config.run.model_copy(update={"name": config.run.name or found.name})
     config = config.model_copy(update={"run": named})
     refuse_taken(config, again="")
-    run, _ = train_prepared(prepare_run(config, world=join_for(config)), Start(parent=parent))
+    prepared = prepare_run(config, world=join_for(config))
+    if asked is not None:
+        Pruning(asked).rehearse(prepared.system)
+    run, _ = train_prepared(prepared, Start(parent=parent))
     return Run(RunDirectory.open(run.path))
 
 

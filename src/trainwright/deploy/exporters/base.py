@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from torch import nn
 
 from trainwright.config.errors import RequestError
 from trainwright.domains.deliverable import Deliverable
@@ -27,11 +28,23 @@ class Trained:
     path: Path
     """A run, or the folder of an exported model."""
     predictor: Predictor
+    shrinks: bool = False
+    """Whether units that change nothing are left out of what is exported."""
 
     @cached_property
     def deliverable(self) -> Deliverable:
-        """The model as one module, for formats that trace it; raises RequestError for one that cannot be traced."""
-        return self.predictor.deliverable()
+        """The model as one module, for formats that trace it; raises RequestError for one that cannot be traced, or be smaller where that
+        is asked for."""
+        made = self.predictor.deliverable()
+        self.module = made.module
+        if self.shrinks:
+            from trainwright.deploy.shrinking.shrinking import shrink_module  # traces, which imports much
+
+            made.module = shrink_module(made)
+        return made
+
+    module: nn.Module = field(init=False)
+    """The module of the run, whole; known with the deliverable."""
 
 
 class Exporter(ABC):

@@ -40,6 +40,9 @@ class ProgramOptions(PartConfig):
     fixed: dict[str, int | None] = Field(default={}, json_schema_extra={"metavar": "AXIS=SIZE"})
     """Axes that have one size alone, where the network allows no other: `signal.length=250`; without a size that of training."""
 
+    shrink: bool = False
+    """Leave out units that change nothing, as pruning of whole rows makes them: smaller matrices with the same answers."""
+
     _sizes = field_validator("fixed", mode="before")(read_sizes)
 
 

@@ -94,12 +94,12 @@ def prove(trained: Trained, exporter: Exporter, target: Path, data: Any = None) 
         run = [trained.predictor.answer(trained.predictor.read(rows)) for rows in pieces.values()]
     else:
         with torch.inference_mode():
-            run = [deliverable.columns(deliverable.module(each)) for each in tensors]
+            run = [deliverable.columns(trained.module(each)) for each in tensors]
     given = [deliverable.columns(each) for each in outputs]
     made = Parity(target.name, " and ".join(pieces) or MADE, sum(map(count_rows, tensors)), compare_columns(run, given))
     if not made.passed and exporter.may_lose is None:
         made.cause = find_cause(deliverable.module, tensors[0], lambda few: exporter.inside(target, exporter.given(deliverable, few)))
-    made.sizes = {"run": weight_of(deliverable.module), "artifact": bytes_of(target)}
+    made.sizes = {"run": weight_of(trained.module), "artifact": bytes_of(target)}
     made.latency = time_both(trained, exporter, answer, tensors[0])
     made.metrics = {} if not pieces else measure_both(trained, next(iter(pieces.values())), outputs[0])
     made.gate, made.findings = judge(exporter, made, run, given), exporter.findings
@@ -154,7 +154,7 @@ def time_both(trained: Trained, exporter: Exporter, answer: Answers, tensors: Te
         batch = take_rows(deliverable, {name: each[places] for name, each in tensors.items()}, slice(0, rows))
         given = exporter.given(deliverable, batch)
 
-        ways: dict[str, Callable[[], object]] = {"run": partial(_ask, deliverable.module, batch), "artifact": partial(answer, given)}
+        ways: dict[str, Callable[[], object]] = {"run": partial(_ask, trained.module, batch), "artifact": partial(answer, given)}
         found[rows] = compare_latency(ways, seconds=0.5)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,11 +11,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from trainwright.config.errors import FOREIGN
+from trainwright.config.errors import FOREIGN, RequestError
 from trainwright.deploy.shrinking.chains import CONVOLUTIONS, Chain, Names, Reader, constants, find_chains
 from trainwright.deploy.tracing.program import trace_program
 from trainwright.domains.deliverable import ROWS, Deliverable
 from trainwright.engine.surroundings import without_fast_path
+
+log = logging.getLogger("trainwright.deploy")
 
 TOLERANCE = 1e-6
 """Of the largest output: what a smaller network may differ from the whole one by."""
@@ -74,6 +77,18 @@ def shrink(deliverable: Deliverable, allowed: Callable[[str], str] = lambda name
         found.units[chain.layer] = (len(gone), len(gone) - int(gone.sum()))
         found.difference = max(found.difference, off)
     return found
+
+
+def shrink_module(deliverable: Deliverable) -> nn.Module:
+    """The smaller module, and each layer's units told; raises RequestError where no unit can be left out."""
+    found = shrink(deliverable)
+    if not found.units:
+        said = "; ".join(f"{name}: {why}" for name, why in found.left.items()) or "no row of a layer is all zero"
+        fix = "leave it out, or prune rows first: trainwright prune RUN --type ln_structured --dim 0 --amount 0.5"
+        raise RequestError("there is nothing to leave out", where="--shrink", why=said, fix=fix)
+    for name, (before, after) in found.units.items():
+        log.info("%s: %d of %d units stay", name, after, before)
+    return found.module
 
 
 def removable(chain: Chain, tensors: dict[str, Tensor], names: Names) -> Tensor:

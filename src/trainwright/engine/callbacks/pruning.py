@@ -89,6 +89,15 @@ class Pruning(Callback):
         if session.parts.trained is not system:
             why = f"strategy '{session.parts.strategy.name}' holds parts of weights in each process, and masks are of whole ones"
             raise ConfigError("pruning cannot be shared out so", where="trainer.strategy", why=why, fix="use ddp or zero")
+        self._choose(system)
+
+    def rehearse(self, system: System) -> None:
+        """Make all masks for a system as it is, and forget them. Raises ConfigError for what cannot be pruned so."""
+        self._choose(system)
+        self._masks(dict(system.named_parameters()), {}, 1.0, torch.Generator().manual_seed(0))
+        self._said = set()
+
+    def _choose(self, system: System) -> None:
         options = self.options
         self._chosen = choose_weights(system, as_list(options.names), as_list(options.exclude), self.method, f"{WHERE}.names")
         self._others = bool(choose_weights(system).weights.keys() - self._chosen.weights.keys())
@@ -102,7 +111,7 @@ class Pruning(Callback):
         """Plan the steps, and prune what is due before the first one. Raises ConfigError for a schedule that does not fit the run."""
         if self.first is None:
             self.first = session.step
-            self._say_left_out()
+            self._say_left_out(system)
         extent = session.plan.extent
         total = None if session.plan.max_steps is None else session.plan.max_steps - self.first
         self._steps = planned_steps(self.options, Extent(extent.steps_per_epoch, total, where=WHERE), WHERE)
@@ -128,7 +137,8 @@ class Pruning(Callback):
         session.parts.saver.wait_for_snapshot()  # weights are changed in place
         params = dict(session.parts.trained.named_parameters())
         pruned = session.parts.pruned
-        kept = self._masks(session, params, share)
+        generator = torch.Generator().manual_seed(fold(session.seed, f"pruning {session.step}"))
+        kept = self._masks(params, pruned.kept, share, generator)
         changed = any(name not in pruned.kept or not torch.equal(mask, pruned.kept[name]) for name, mask in kept.items())
         pruned.put_on({**pruned.kept, **kept}, params)
         session.parts.saver.saved_step = None  # a checkpoint of this step, as a child begins with, has other weights
@@ -146,13 +156,14 @@ class Pruning(Callback):
         if self._steps is not None and self.last < (self.first or 0) + self._steps.last:
             _wait_anew(session)
 
-    def _masks(self, session: Session, params: Mapping[str, nn.Parameter], share: float) -> dict[str, Tensor]:
+    def _masks(
+        self, params: Mapping[str, nn.Parameter], there: Mapping[str, Tensor], share: float, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """The masks of the chosen weights when `share` of the amount is due, within those that are `there`."""
         weights, kept = {}, {}
         for name, each in self.chosen.weights.items():
             weights[name] = each.taken(params[name].detach())
-            before = session.parts.pruned.kept.get(name)
-            kept[name] = torch.ones_like(weights[name], dtype=torch.bool) if before is None else each.taken(before)
-        generator = torch.Generator().manual_seed(fold(session.seed, f"pruning {session.step}"))
+            kept[name] = each.taken(there[name]) if name in there else torch.ones_like(weights[name], dtype=torch.bool)
         made = _call_method(lambda: self.method.masks(weights, kept, share, generator))
         found = {name: made[name] & kept[name] for name in kept}
         self._refuse_nothing_left(found)
@@ -170,12 +181,15 @@ class Pruning(Callback):
                 self._said.add(name)
                 log.warning("pruning: nothing of %s is left: what follows it no longer depends on its inputs", name)
 
-    def _say_left_out(self) -> None:
+    def _say_left_out(self, system: System) -> None:
+        """Say that an amount without a point is a count, and what is not pruned."""
         amount = getattr(self.options.method, "amount", None)
         if isinstance(amount, int) and amount <= 100:
-            one = "one weight or slice is" if amount == 1 else f"{amount} weights or slices are"
-            other = "1.0 for all" if amount == 1 else f"{amount / 100:g} or '{amount} %' for a share"
-            log.warning(f"pruning: an amount of {amount} without a point is a count: {one} pruned; write {other}")
+            slices = getattr(self.options.method, "dim", None) is not None
+            total = record(system, self.chosen, {})["weights"]
+            counted = f"{amount} slice{'s' * (amount > 1)} of each weight" if slices else f"{amount:,} of {total:,} weights"
+            other = "1.0 is all" if amount == 1 else f"for a share write {amount / 100:g} or {amount} %"
+            log.warning("pruning: amount %s without a point counts: %s; %s", amount, counted, other)
         for name, why in self.chosen.left_out.items():
             log.debug("pruning leaves %s out: %s", name, why)
 
