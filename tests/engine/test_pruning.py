@@ -158,7 +158,7 @@ def test_a_layer_that_is_named_may_be_all_zero_and_is_told(tmp_path: Path, caplo
 
 def test_a_count_without_a_point_is_told_and_so_is_an_end_that_did_not_come(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     fit(tmp_path / "run", named=[{"type": "pruning", "method": {"type": "l1", "amount": 1}}], max_epochs=1)
-    assert "an amount of 1 without a point is a count" in caplog.text and "1.0 for all" in caplog.text
+    assert "amount 1 without a point counts: 1 of 56 weights; 1.0 is all" in caplog.text
     early = {"named": [{**CUBIC, "start": "2 steps", "end": "20 steps"}], "max_epochs": 4}
 
     class Stop(Callback):
