@@ -33,6 +33,7 @@ ALL = (
     "digits",
     "prune_digits",
     "reading",
+    "predict_rows",
     "signals_reading",
     "pictures_opening",
     "signals_processing",

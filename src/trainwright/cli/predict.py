@@ -24,9 +24,9 @@ def run(words: Sequence[str]) -> int:
     data, settings = divide_files(arguments.given)
     ensure_one(data, arguments.split)
     ensure_written(arguments.output, arguments.escape_formulas)
-    from trainwright.api.predictors.kinds import find
+    from trainwright.api.predictors.kinds import find_rows_model
 
-    found = find(arguments.run, arguments.weights)
+    found = find_rows_model(arguments.run, arguments.weights)
     arguments.use(found.form, settings)
     launch.start_console()
     launch.check_gpus()
@@ -120,6 +120,7 @@ def parser() -> ConfiguredParser:
             "trainwright predict runs/titanic-survived new.csv --threshold tuned",
             "trainwright predict runs/photos folder/ -o out.parquet --embeddings",
             "trainwright predict runs/shapes photos -o masks/",
+            "trainwright predict model.onnx 'rows-*.parquet' -o out.parquet",
             "trainwright predict runs/mine --split test -o predictions.npz",
             "trainwright predict runs/fitted rows.npz model=./net.py:Net -o predictions.csv",
         ],
@@ -151,6 +152,7 @@ def parser() -> ConfiguredParser:
         "table": Form("a table's run", of_table, ANSWERING, "leave it out: the run's own model predicts all rows"),
         "own run": Form(own, ("split", "gpu", *written), MEASURING, f"leave it out; for other weights {with_weights}", OF_ROWS),
         "fit run": Form("a run of tw.fit", ("gpu", *written), GIVEN, "leave it out: its data are not in its files"),
+        "exported file": Form("an exported file", ("bad_rows", *written), (), "leave it out: the file answers as it was exported"),
         "weights": Form("a configuration with weights", ("split", "weights", "gpu", *written), MEASURING, "leave it out"),
     }
     return made

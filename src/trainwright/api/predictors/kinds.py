@@ -68,6 +68,19 @@ def find(word: str, weights: str = "") -> Found:
     return find_run(word)
 
 
+def find_rows_model(word: str, weights: str = "") -> Found:
+    """The same where rows are answered and nothing is measured, which a model that was exported to an .onnx file can too."""
+    if not word.lower().endswith(".onnx") or os.path.isdir(word):
+        return find(word, weights)
+    return Found("exported file", lambda settings: _open_hosted(word))
+
+
+def _open_hosted(word: str) -> Predictor:
+    from trainwright.deploy.hosted_predictor import open_hosted
+
+    return open_hosted(word)
+
+
 def find_run(word: str) -> Found:
     """The run or the exported model that a word names; raises RunError when there is none."""
     place = find_place(word)

@@ -75,8 +75,8 @@ class ParquetSource(FileSource):
 
 def _open(path: Path) -> arrow_parquet.ParquetFile:
     try:
-        # Without pre_buffer=False the reader keeps every column chunk it has read, so the whole file ends up in memory.
-        return arrow_parquet.ParquetFile(path, pre_buffer=False)
+        # Otherwise the reader keeps every column chunk it has read, and reads it whole: a row group may be the whole file.
+        return arrow_parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
     except (pa.ArrowInvalid, OSError) as error:
         ensure_right(error, path)
         why = str(error).splitlines()[0]
