@@ -146,6 +146,7 @@ SUBJECTS = {
     ("predict", "own run"): ["own", "--split", "test"],
     ("predict", "weights"): ["own.yaml", "--weights", "own", "--split", "test"],
     ("predict", "fit run"): ["fitted", "rows.npz"],
+    ("predict", "exported file"): ["model.onnx", "builtin:iris"],
     ("sample", "table"): ["table"],
     ("sample", "own run"): ["own"],
     ("sample", "fit run"): ["fitted"],
