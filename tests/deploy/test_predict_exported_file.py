@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
-from conftest import Shipped, guests  # type: ignore[attr-defined]
 
+from conftest import Shipped, guests  # type: ignore[attr-defined]
 from trainwright.cli.main import main
 from trainwright.deploy import hosted_predictor
 
