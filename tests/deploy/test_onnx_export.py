@@ -149,7 +149,7 @@ def test_an_output_that_is_there_stays_as_it_is(shipped: Shipped, capsys: pytest
         (["--to", "onnx", "--fixed", "likes.length=many"], "fixed"),
         (["--to", "onnx", "--fixed", "rows=1"], "the number of rows stays free"),
         (["--opset", "18"], "--opset has no effect here"),
-        (["--to", "onnx", "--dtype", "fp16"], "half precision"),
+        (["--to", "onnx", "--dtype", "fp16"], "--dtype has no effect here"),
     ],
 )
 def test_what_a_person_may_write_wrongly_is_told_before_anything_is_written(
