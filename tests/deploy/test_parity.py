@@ -36,6 +36,14 @@ class Net(nn.Module):
         return self.last(torch.relu(self.first(x)))
 
 
+class Normed(Net):
+    """The same with a normalisation, which answers otherwise while it trains."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8))
+
+
 class Restless(Net):
     """The same, with a dropout that forgets that it is asked for answers."""
 
@@ -45,7 +53,8 @@ class Restless(Net):
 
 def fitted(model: type[nn.Module], folder: Path) -> Any:
     """A run of such a network, with its model."""
-    tw.fit(model(), (ROWS, (ROWS.sum(1) > 0).long()), loss="cross_entropy", max_epochs=1, run_dir=folder / "run", progress="none")
+    rows = (ROWS, (ROWS.sum(1) > 0).long())
+    tw.fit(model(), rows, loss="cross_entropy", metrics=["accuracy"], max_epochs=1, run_dir=folder / "run", progress="none")
     return tw.load(folder / "run", model=model())
 
 
@@ -87,6 +96,19 @@ def test_a_fitted_run_is_exported_by_the_command_where_its_class_is_named(
     assert {each.name for each in tmp_path.iterdir()} >= {"net.onnx", "parity.json", "MODEL_CARD.md", "load_model.py"}
     assert main(["export", "run", "--to", "onnx"]) == 2
     assert "model=./net.py:Net" in capsys.readouterr().err
+
+
+def test_a_plain_model_has_its_metrics_by_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    trainer = {"max_epochs": 1, "progress": "none"}
+    system = {"type": "plain", "model": f"{Path(__file__)}:Normed", "loss": "cross_entropy", "metrics": ["accuracy"]}
+    data = {"type": "table", "path": "builtin:iris", "target": "target"}
+    (tmp_path / "c.json").write_text(json.dumps({"system": system, "data": data, "trainer": trainer}))
+    assert main(["train", "c.json", "run.dir=run"]) == 0
+    assert main(["export", "run", "--to", "onnx", "-o", "out"]) == 0
+    metrics = json.loads(Path("out/parity.json").read_text())["metrics"]
+    assert metrics["run"][""]["accuracy"] == metrics["artifact"][""]["accuracy"]
+    assert metrics["run"][""]["loss"] == pytest.approx(metrics["artifact"][""]["loss"], rel=1e-5)
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(1, [1]), (3, [1, 2]), (256, [1, 2, 7, 246])])

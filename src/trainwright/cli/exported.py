@@ -66,4 +66,4 @@ def _both(parity: Parity) -> Iterator[tuple[str, str, str]]:
     if parity.metrics:
         artifact = dict(flatten_metrics(parity.metrics["artifact"]))
         for name, value in flatten_metrics(parity.metrics["run"]):
-            yield name, f"{value:.5g}", f"{artifact[name]:.5g}"
+            yield name.lstrip("."), f"{value:.5g}", f"{artifact[name]:.5g}"

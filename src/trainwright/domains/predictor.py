@@ -112,12 +112,12 @@ class Predictor(ABC):
         """`{"rows", "metrics", …}` of rows that were read, as `split` (`test` or `validation`); raises DataError where targets lack."""
 
     def some_rows(self, split: str, count: int) -> Any:
-        """Up to `count` rows of a split, spread evenly over it, as they come: what `read` takes; raises what `own_rows` raises."""
+        """Up to `count` rows of a split, spread evenly over it, as `own_rows` gives them; raises what that raises."""
         del count
         raise RequestError("this kind of run has no rows of its own that could be read again", where=f"--split {split}", fix="name rows")
 
     def measure_outputs(self, rows: Any, outputs: Mapping[str, np.ndarray]) -> tuple[Metrics, Metrics] | None:
-        """The metrics of rows as they come by this model, and by what an artifact of it gave for them; None where that is not known."""
+        """The metrics of rows that were read by this model, and by what an artifact gave for them; None where that is not known."""
         del rows, outputs
         return None
 

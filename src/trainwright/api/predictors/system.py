@@ -21,6 +21,7 @@ from trainwright.api.own.prepared import POSITION, WEIGHTS
 from trainwright.api.predictors.arrays import rows_given
 from trainwright.api.predictors.explained import SystemSubject
 from trainwright.api.predictors.given import system_given
+from trainwright.api.predictors.measured import measure_output, spread_rows
 from trainwright.api.predictors.recorded import inputs_of, kind_of, list_fields, recorded_by_place, recorded_inputs
 from trainwright.config.compose import Composed
 from trainwright.config.errors import DataError, RequestError, did_you_mean
@@ -32,7 +33,7 @@ from trainwright.data.rows import Rows, TensorRows, as_blocks
 from trainwright.domains.chosen_weights import ChosenWeights, choose_weights
 from trainwright.domains.deliverable import Deliverable
 from trainwright.domains.place import Place, find_place, require_config
-from trainwright.domains.predictor import Field, Predictor, Tensors
+from trainwright.domains.predictor import Field, Metrics, Predictor, Tensors
 from trainwright.engine.adapted import as_system
 from trainwright.engine.device import find_device
 from trainwright.engine.outputs import in_float32
@@ -145,16 +146,13 @@ class SystemPredictor(Predictor):
         return prepared.splits[split]
 
     @_as_its_files_may
-    def some_rows(self, split: str, count: int) -> Tensors:
-        """Up to `count` rows of a split by the names of what the system takes: spread evenly, or the first where they come in order."""
-        rows = self.own_rows(split)
-        wanted = {each.name for each in self.inputs}
-        if rows.batched or rows.iterable:
-            places = torch.arange(1 if rows.batched else min(count, len(rows)))
-        else:
-            places = torch.linspace(0, len(rows) - 1, min(count, len(rows)), dtype=torch.float64).long()
-        rows.begin_epoch(0, 0)
-        return {name: each[:count] for name, each in as_blocks(rows.take(places)).items() if name in wanted}
+    def some_rows(self, split: str, count: int) -> Rows:
+        """Up to `count` rows of a split: spread evenly over it, or the first where they come in order."""
+        return spread_rows(self.own_rows(split), count)
+
+    def measure_outputs(self, rows: Rows, outputs: Mapping[str, np.ndarray]) -> tuple[Metrics, Metrics] | None:
+        """The metrics of rows with their target by a plain model, and by the `output` of an artifact of it."""
+        return measure_output(self._ready(), self.blocks_of(rows), self.answer(rows), outputs)
 
     def preprocess(self, rows: Any) -> Tensors:
         """The blocks of rows as they come."""

@@ -91,10 +91,11 @@ def prove(trained: Trained, exporter: Exporter, target: Path, data: Any = None) 
     tensors = [deliverable.example_of(made_up)] if not pieces else [deliverable.read(rows) for rows in pieces.values()]
     outputs = [answer_in_batches(deliverable, each, exporter.given, answer) for each in tensors]
     if pieces:
-        run = [trained.predictor.answer(trained.predictor.read(rows)) for rows in pieces.values()]
+        run = [trained.predictor.answer(rows) for rows in pieces.values()]
     else:
         with torch.inference_mode():
             run = [deliverable.columns(trained.module(each)) for each in tensors]
+    trained.module.eval()  # answering leaves a system of one's own as training wants it
     given = [deliverable.columns(each) for each in outputs]
     made = Parity(target.name, " and ".join(pieces) or MADE, sum(map(count_rows, tensors)), compare_columns(run, given))
     if not made.passed and exporter.may_lose is None:
@@ -116,9 +117,10 @@ def judge(exporter: Exporter, made: Parity, run: Sequence[Columns], artifact: Se
 
 
 def some_rows(trained: Trained, data: Any, count: int) -> dict[str, Any]:
-    """Whose rows they are → rows as they come, `count` in all, of test first; none where the run has none of its own."""
+    """Whose rows they are → rows that were read, `count` in all, of test first; none where the run has none of its own."""
     if data is not None:
-        return {str(data) if isinstance(data, str | os.PathLike) else GIVEN: data}
+        read = trained.predictor.read(data)
+        return {str(data) if isinstance(data, str | os.PathLike) else GIVEN: read}
     found: dict[str, Any] = {}
     for split in SPLITS:
         try:

@@ -117,18 +117,19 @@ class TablePredictor(Predictor):
         names, column = names_of(data.source, numbers if kept is None else kept[numbers]), interval_column(prepared.config)
         return TableRows(data.table, positions, places, len(places), data.source.name, size, data.source, column, names)
 
-    def some_rows(self, split: str, count: int) -> pa.Table:
-        """Up to `count` rows of a split, spread evenly over it, as its source gives them."""
+    def some_rows(self, split: str, count: int) -> TableRows:
+        """Up to `count` rows of a split, spread evenly over it."""
         rows = self.own_rows(split)
-        places = np.unique(np.linspace(0, len(rows.positions) - 1, count).astype(np.int64))
-        source: Any = rows.source
-        found: pa.Table = source.read(rows.encoded.rows[rows.positions[places]])
-        return found
+        chosen = np.unique(np.linspace(0, len(rows.positions) - 1, count).astype(np.int64))
+        return replace(rows, positions=rows.positions[chosen], places=np.arange(len(chosen)), given=len(chosen), names=None)
 
-    def measure_outputs(self, rows: Any, outputs: Mapping[str, np.ndarray]) -> tuple[Metrics, Metrics] | None:
-        """The metrics of labelled rows by this model, and by `<target>.probability` or `<target>.prediction` of an artifact of it."""
-        wanted = {spec.name: spec.metrics or default_metrics(spec.kind) for spec in self.model.encoder.spec.targets}
-        own = self.outcomes(self.read(rows, labelled=True))
+    def measure_outputs(self, rows: TableRows, outputs: Mapping[str, np.ndarray]) -> tuple[Metrics, Metrics] | None:
+        """The metrics of rows by this model, and by `<target>.probability` or `<target>.prediction` of an artifact of it."""
+        targets = self.model.encoder.spec.targets
+        if any(each.positions or f"target.{each.name}" not in rows.encoded.blocks for each in targets):
+            return None  # rows without their truth, or answers at every position
+        wanted = {spec.name: spec.metrics or default_metrics(spec.kind) for spec in targets}
+        own = self.outcomes(rows)
         given = {}
         for name, outcome in own.items():
             scores = outputs[f"{name}.probability" if f"{name}.probability" in outputs else f"{name}.prediction"]

@@ -37,6 +37,10 @@ class TableRows:
     reasons: pa.Array | None = None
     """Why each row that was given has no answer, null where it has one; None where it is not asked for."""
 
+    def __len__(self) -> int:
+        """How many of them can be answered."""
+        return len(self.positions)
+
     def take(self, model: Model) -> dict[str, np.ndarray]:
         """The scores of all of them, by target."""
         return model.scores_of(table_rows(self.encoded, self.positions), rows_at_once(self.encoded, self.asked))
