@@ -25,7 +25,7 @@ def spread_rows(rows: Rows, count: int) -> TensorRows:
 
 
 def measure_output(system: Any, blocks: Tensors, own: Arrays, outputs: Arrays) -> tuple[Metrics, Metrics] | None:
-    """The metrics of `output` as the system (`own`) and as an artifact gave it; None for a system of one's own, and for blocks without a target."""
+    """The metrics of `output` as the system (`own`) and as an artifact gave it; None for others than plain models, and without a target."""
     if not isinstance(system, PlainSystem) or set(outputs) != {"output"} or not (system.wishes and system.criterion.simple):
         return None
     target = target_of(system, blocks)
