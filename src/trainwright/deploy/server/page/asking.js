@@ -16,6 +16,8 @@ export function useToken(given) {
   try { sessionStorage.setItem("trainwright-token", given); } catch { /* kept for this page only */ }
 }
 
+export const hasToken = () => token !== "";
+
 export async function getSchema() {
   return ask("schema", {});
 }

@@ -5,24 +5,24 @@ import { drawn, listed, number, points, styled, tag, words } from "./markup.js";
 const SHOWN = 8;
 
 export function showExplanation(found, values) {
-  const about = found.class === null || found.class === undefined ? found.target : `${found.target}: ${found.class}`;
   const columns = found.columns.map((each) => ({ ...each, value: values[each.name] }));
   const moving = columns.filter((each) => each.share).sort((one, other) => Math.abs(other.share) - Math.abs(one.share));
   const still = columns.filter((each) => !each.share).map((each) => each.name);
-  const parts = [tag("h3", {}, "What moved it")];
-  if (moving.length) parts.push(tag("p", { class: "soft" }, sentence(found, about)), columnTable(moving.slice(0, SHOWN), found, moving));
+  const parts = [tag("h3", {}, `What moved ${found.target}`)];
+  if (moving.length) parts.push(tag("p", { class: "soft" }, sentence(found)), columnTable(moving.slice(0, SHOWN), found, moving));
   if (moving.length > SHOWN) {
     parts.push(tag("details", {}, tag("summary", {}, `${moving.length - SHOWN} more`), columnTable(moving.slice(SHOWN), found, moving)));
   }
   if (still.length) parts.push(tag("p", { class: "soft" }, `Typical values of these would change nothing: ${listed(still)}.`));
-  for (const [name, map] of Object.entries(found.maps || {})) parts.push(showMap(name, map, about));
+  for (const [name, map] of Object.entries(found.maps || {})) parts.push(showMap(name, map, found));
   for (const each of found.notes || []) parts.push(tag("p", { class: "soft" }, each));
   return tag("div", { "data-explained": found.target }, parts);
 }
 
-function sentence(found, about) {
-  const what = found.probability ? `the probability of ${found.class}` : about;
-  return `How much ${what} would change if this column alone had its typical value; to the right: it speaks for the answer.`;
+function sentence(found) {
+  const what = found.probability ? `the probability of ${found.class}` : found.target;
+  const right = found.probability ? "it speaks for the answer" : "it makes it larger";
+  return `What ${what} owes to each column: by how much it falls when that column alone has its typical value; to the right: ${right}.`;
 }
 
 const moved = (share, probability) => `${share < 0 ? "−" : "+"}${probability ? `${points(Math.abs(share))} pp` : number(Math.abs(share))}`;
@@ -39,8 +39,9 @@ function columnTable(columns, found, all) {
   return tag("table", { class: "chart bars moved" }, tag("tbody", {}, rows));
 }
 
-function showMap(name, map, about) {
-  const caption = tag("figcaption", {}, tag("b", {}, name), tag("span", { class: "soft" }, `blue speaks for ${about}, orange against it`));
+function showMap(name, map, found) {
+  const said = found.probability ? `blue speaks for ${found.class}, orange against it` : `blue raises ${found.target}, orange lowers it`;
+  const caption = tag("figcaption", {}, tag("b", {}, name), tag("span", { class: "soft" }, said));
   const figure = tag("figure", { class: "seen", "data-map": name }, caption);
   figure.append(map.picture ? pictureMap(name, map) : waveMap(name, map));
   return figure;
@@ -60,7 +61,8 @@ function pictureMap(name, map) {
   const image = context.createImageData(width, height);
   for (let place = 0; place < width * height; place += 1) {
     const at = (channel) => bytes[place * channels + Math.min(channel, channels - 1)];
-    image.data.set([at(0), at(1), at(2), 255], 4 * place);
+    const grey = 0.299 * at(0) + 0.587 * at(1) + 0.114 * at(2); // ITU-R BT.601, as Pillow has it
+    image.data.set([grey, grey, grey, 255], 4 * place);
   }
   context.putImageData(image, 0, 0);
   const [rows, columns] = map.shape;

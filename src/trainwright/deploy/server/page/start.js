@@ -1,6 +1,6 @@
 // The page from its beginning: the schema is read, fields are made of it, and each question is asked twice: what, and why.
 
-import { asCurl, askRow, getSchema, Refused, useToken } from "./asking.js";
+import { asCurl, askRow, getSchema, hasToken, Refused, useToken } from "./asking.js";
 import { showAnswer, showRefusal } from "./answer.js";
 import { showExplanation } from "./explained.js";
 import { makeField } from "./inputs.js";
@@ -16,7 +16,7 @@ async function begin() {
     schema = await getSchema();
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    if (error.status === 401) return askForToken();
+    if (error.status === 401) return askForToken(hasToken() ? "That is not its token." : "The server answers whoever knows its token.");
     at("told").replaceChildren(showRefusal(error));
     return undefined;
   }
@@ -24,9 +24,9 @@ async function begin() {
   return showForm(schema);
 }
 
-function askForToken() {
+function askForToken(said) {
   at("key").hidden = false;
-  at("told").replaceChildren(tag("p", { class: "soft" }, "The server answers whoever knows its token."));
+  at("told").replaceChildren(tag("p", { class: "soft", role: "status" }, said));
   at("token").focus();
   at("key").onsubmit = (event) => {
     event.preventDefault();
@@ -101,7 +101,7 @@ async function explain(schema, values, number) {
 function refuse(error, fields) {
   if (!(error instanceof Refused)) throw error;
   at("told").replaceChildren(showRefusal(error));
-  if (error.status === 401) askForToken();
+  if (error.status === 401) askForToken("The server asks for its token again.");
   let first = null;
   for (const each of error.errors) {
     const field = fields.find((one) => one.input.name === each.column);
