@@ -247,6 +247,8 @@ def test_bad_rows_are_null_with_a_reason_where_that_is_asked_for(run: Path, tmp_
     assert found.drop_columns("reason").take(kept).equals(read(tmp_path / "good.parquet").take(kept))
     assert f"2 rows are left without a prediction: {text}" in capsys.readouterr().err
     assert main(["predict", str(run), str(rows), "-o", str(out), "--bad-rows", "nul"]) == 2
+    assert main(["predict", str(run), "--split", "test", "-o", str(out), "--bad-rows", "null"]) == 2
+    assert "--bad-rows null has no effect here" in capsys.readouterr().err
 
 
 def test_rows_that_a_condition_leaves_out_have_it_as_their_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

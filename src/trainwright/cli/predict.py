@@ -24,6 +24,7 @@ def run(words: Sequence[str]) -> int:
     data, settings = divide_files(arguments.given)
     ensure_one(data, arguments.split)
     ensure_written(arguments.output, arguments.escape_formulas)
+    ensure_rows_for(arguments.bad_rows, data)
     from trainwright.api.predictors.kinds import find_rows_model
 
     found = find_rows_model(arguments.run, arguments.weights)
@@ -44,6 +45,13 @@ def run(words: Sequence[str]) -> int:
     predicted = predict_with(predictor, data, split, output, escape_formulas=arguments.escape_formulas)
     print(describe(predicted, output))
     return 0
+
+
+def ensure_rows_for(bad_rows: str, data: Any) -> None:
+    """Raises RequestError where bad rows are to be null among rows of the run's own, which training has read."""
+    if bad_rows == "null" and data is None:
+        why = "the rows of a split were read in training, by the policies of its columns"
+        raise RequestError("--bad-rows null has no effect here", where="command line", why=why, fix="leave it out, or name DATA")
 
 
 def ensure_written(output: str | None, escape_formulas: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import time
@@ -13,6 +14,8 @@ from typing import IO, Any
 
 from trainwright.config.errors import RequestError
 from trainwright.files.whole import hidden_beside, lock_folder, sync_place, whole_file
+
+log = logging.getLogger(__name__)
 
 RECORD_EVERY = 2.0
 """Seconds after which what was written is recorded, and waited for until the disk has it; a killed process loses no more work."""
@@ -104,7 +107,11 @@ def growing_file(path: Path, key: Any) -> Iterator[GrowingFile]:
     try:
         yield growing
     except (KeyboardInterrupt, SystemExit):
-        growing.leave() if growing.key is not None else growing.remove()
+        if (growing.folder / STATE).is_file():
+            growing.leave()
+            log.warning("%s: what was written is kept, and the same command goes on from it", path)
+        else:
+            growing.remove()
         raise
     except BaseException:
         growing.remove()
