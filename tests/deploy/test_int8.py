@@ -49,6 +49,20 @@ def accuracy(path: Path) -> float:
     return float(np.mean(open_file(path)({"pixels": pixels})["logits"].argmax(axis=1) == labels))
 
 
+def test_what_pruning_made_zero_stays_zero(files, tmp_path):
+    model = onnx.load(str(files["dense"]))
+    (weight,) = [each for each in model.graph.initializer if each.name == "net.0.weight"]
+    values = onnx.numpy_helper.to_array(weight).copy()
+    zero = np.abs(values) < np.median(np.abs(values))
+    values[zero] = 0
+    weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
+    onnx.save(model, str(tmp_path / "pruned.onnx"))
+    write_static(tmp_path / "pruned.onnx", tmp_path / "int8.onnx", layers_of(tmp_path / "pruned.onnx"), feeds(64))
+    tensors = {each.name: onnx.numpy_helper.to_array(each) for each in onnx.load(str(tmp_path / "int8.onnx")).graph.initializer}
+    assert (tensors["net.0.weight_zero_point"] == 0).all()
+    assert (tensors["net.0.weight_quantized"][zero] == 0).all()
+
+
 def test_only_what_was_trained_is_rounded(files):
     assert [each.name for each in layers_of(files["dense"])] == ["net.0", "net.1"], "the fixed scale in front is a matrix too"
     assert [each.operator for each in layers_of(files["conv"])] == ["Conv", "Conv", "Gemm"]

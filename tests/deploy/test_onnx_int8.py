@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import trainwright as tw
-from conftest import Shipped
+from conftest import Shipped, guests
 from trainwright.api.export import make_exporter, refuse_different
 from trainwright.api.predictors.kinds import open_place
 from trainwright.cli.exported import describe_parity
 from trainwright.cli.main import main
 from trainwright.config.errors import ConfigError, RequestError, TrainwrightError
+from trainwright.deploy.delivery import deliver
 from trainwright.deploy.exporters.base import Exporter, Trained
 from trainwright.deploy.exporters.onnx_int8 import write_int8
 from trainwright.deploy.int8.gate import judge_metrics
@@ -100,9 +103,15 @@ def test_static_int8_of_a_run_without_its_data_is_told(shipped: Shipped, tmp_pat
     shipped.run.export(output=folder)
     place = find_place(folder)
     exporter = made()
-    with pytest.raises(RequestError, match=r"static int8 needs training rows(.|\n)*--int8 dynamic"):
+    with pytest.raises(RequestError, match=r"static int8 needs training rows(.|\n)*--int8-data FILE, or use --int8 dynamic"):
         write_int8(Trained(place.path, open_place(place)), exporter, "static", shipped.file, tmp_path / "int8.onnx")
     assert not (tmp_path / "int8.onnx").exists()
+    with pytest.raises(RequestError, match=r"can be judged on no rows(.|\n)*--rows FILE"):
+        deliver(Trained(place.path, open_place(place)), exporter, tmp_path / "int8.onnx")
+    pq.write_table(pa.table(guests(80, seed=1)), tmp_path / "rows.parquet")
+    exporter = made(int8_data=str(tmp_path / "rows.parquet"), max_drop=100.0)
+    found = write_int8(Trained(place.path, open_place(place)), exporter, "static", shipped.file, tmp_path / "int8.onnx")
+    assert found["calibration"]["rows"] == 80
 
 
 def test_from_python_it_is_an_option_of_the_export(shipped: Shipped, tmp_path: Path) -> None:

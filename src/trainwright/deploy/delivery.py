@@ -6,10 +6,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from trainwright.config.errors import RequestError
 from trainwright.deploy.exporters.base import Exporter, Trained
 from trainwright.deploy.exporters.description import describe_trained
 from trainwright.deploy.model_card import write_card
-from trainwright.deploy.parity.proof import Parity, prove
+from trainwright.deploy.parity.proof import Parity, prove, some_rows
 from trainwright.files.text import write_json, write_text
 
 PARITY, CARD, LOADER, COLUMNS = "parity.json", "MODEL_CARD.md", "load_model.py", "columns.json"
@@ -27,6 +28,10 @@ def deliver(trained: Trained, exporter: Exporter, target: Path, data: Any = None
 
     None for a format that holds no network that could answer.
     """
+    if exporter.may_lose is not None and not some_rows(trained, data, 1):
+        why = "rounded weights are kept for what they lose on rows, and the run has none of its own"
+        fix = "name some that were not trained on: --rows FILE"
+        raise RequestError("this file can be judged on no rows", where="--int8", why=why, fix=fix)
     exporter.write(trained, target)
     if not exporter.opens:
         return None

@@ -30,8 +30,8 @@ def write_int8(trained: Trained, exporter: Exporter, mode: Literal["static", "dy
     """
     options: OnnxOptions = exporter.options
     request = Request(mode, options.int8_rows, options.int8_ranges, as_list(options.int8_skip), f"--int8 {mode}")
-    feeds = _training_feeds(trained, exporter, request) if mode == "static" else iter(())
-    others = _compared_feeds(trained, exporter)
+    feeds = list(_training_feeds(trained, exporter, request)) if mode == "static" else []
+    others = _compared_feeds(trained, exporter) or feeds or list(_feeds(trained, exporter, trained.deliverable.example()))
     parameters = {name: each.detach().numpy() for name, each in trained.deliverable.module.named_parameters() if each.dim() > 1}
     found = quantize_file(source, target, request, feeds, others, exporter.open, parameters)
     note_in(target, found)
@@ -39,20 +39,22 @@ def write_int8(trained: Trained, exporter: Exporter, mode: Literal["static", "dy
 
 
 def _training_feeds(trained: Trained, exporter: Exporter, request: Request) -> Iterator[Arrays]:
+    if exporter.options.int8_data:
+        tensors = trained.deliverable.read(exporter.options.int8_data)
+        return _feeds(trained, exporter, {name: each[: request.rows] for name, each in tensors.items()})
     try:
         rows = trained.predictor.some_rows("train", request.rows)
     except RequestError as error:
         why = f"the ranges of activations are calibrated on training rows: {error.what}"
-        fix = "export the run where its data are, or use --int8 dynamic"
+        fix = "name a file of them: --int8-data FILE, or use --int8 dynamic"
         raise RequestError("static int8 needs training rows", where=request.where, why=why, fix=fix) from error
     return _feeds(trained, exporter, trained.deliverable.read(rows))
 
 
 def _compared_feeds(trained: Trained, exporter: Exporter) -> list[Arrays]:
-    """Rows of the test split first; made ones where the run has none."""
-    deliverable, found = trained.deliverable, some_rows(trained, None, COMPARED)
-    tensors = [deliverable.read(each) for each in found.values()] or [deliverable.example()]
-    return [feed for each in tensors for feed in _feeds(trained, exporter, each)]
+    """Rows of the run, those of the test split first; none where it has none of its own."""
+    found = some_rows(trained, None, COMPARED)
+    return [feed for rows in found.values() for feed in _feeds(trained, exporter, trained.deliverable.read(rows))]
 
 
 def _feeds(trained: Trained, exporter: Exporter, tensors: Tensors) -> Iterator[Arrays]:

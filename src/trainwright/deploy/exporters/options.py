@@ -65,6 +65,8 @@ class OnnxOptions(ProgramOptions):
     """Weights and inputs of layers as int8: `static` in ranges of training rows, `dynamic` (dense layers) in the range of each call."""
     int8_rows: int = Field(default=512, ge=8)
     """Training rows that ranges are calibrated on (static)."""
+    int8_data: str = Field(default="", json_schema_extra={"metavar": "DATA"})
+    """A file of training rows for it (static), of a run that has none of its own: of tw.fit, or copied without its data."""
     int8_ranges: Literal["minmax", "entropy", "percentile"] = Field(default="minmax", json_schema_extra={"metavar": "KIND"})
     """How a range is chosen (static): all that was seen, where least information is lost, or without the outermost 0.001 %."""
     int8_skip: Patterns = Field(default=[], json_schema_extra={"metavar": "NAMES"})
@@ -75,10 +77,10 @@ class OnnxOptions(ProgramOptions):
     @model_validator(mode="after")
     def _without_effect(self) -> Self:
         """Options of int8 need it."""
-        given = [each for each in ("int8_rows", "int8_ranges", "int8_skip", "max_drop") if each in self.model_fields_set]
+        given = [each for each in ("int8_rows", "int8_data", "int8_ranges", "int8_skip", "max_drop") if each in self.model_fields_set]
         if self.int8 is None and given:
             raise as_refusal(ConfigError(f"{', '.join(given)} without int8 has no effect", fix="add int8: static, or leave it out"))
-        static = [each for each in ("int8_rows", "int8_ranges") if each in self.model_fields_set]
+        static = [each for each in ("int8_rows", "int8_data", "int8_ranges") if each in self.model_fields_set]
         if self.int8 == "dynamic" and static:
             why = "dynamic int8 is calibrated on no rows"
             raise as_refusal(ConfigError(f"{', '.join(static)} has no effect", why=why, fix="leave it out, or use int8: static"))
