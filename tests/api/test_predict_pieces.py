@@ -172,6 +172,23 @@ def test_other_rows_or_another_model_begin_anew(
     assert "before" not in caplog.text and left(tmp_path) == []
 
 
+@pytest.mark.usefixtures("one_thread")
+def test_what_was_recorded_is_not_believed_of_the_bytes_of_other_rows(
+    predictor: Predictor, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.csv"
+    killed_after(2, lambda: predict_with(predictor, rows, "", out), monkeypatch)
+    with monkeypatch.context() as patched:
+        patched.setattr(growing, "RECORD_EVERY", 1e9)  # killed before anything of it is recorded
+        with pytest.raises(ZeroDivisionError), growing.growing_file(out, {"other": "rows"}) as begun:
+            begun.open("rows").write(b"x" * 10_000)
+            patched.setattr(begun, "remove", begun.leave)
+            raise ZeroDivisionError
+    predict_with(predictor, rows, "", out)
+    predict_with(predictor, rows, "", tmp_path / "whole.csv")
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
 def test_an_interrupted_prediction_is_kept_and_a_failed_one_is_not(
     predictor: Predictor, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

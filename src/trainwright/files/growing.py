@@ -40,6 +40,8 @@ class GrowingFile:
         self.next = time.monotonic() + RECORD_EVERY
         self.done = self._read()
         """What was recorded last; nothing where it begins anew."""
+        if not self.done:
+            (self.folder / STATE).unlink(missing_ok=True)  # it says how long files were that hold other bytes from here on
 
     def _read(self) -> dict[str, Any]:
         try:
