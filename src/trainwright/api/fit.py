@@ -86,13 +86,12 @@ def fit(
     `validation_data` and `test_data`; `batched` says whether the items of an iterable are batches already; `target` which key of a
     mapping is the target. `metrics`: names, functions of (outputs, targets), metrics of your own or of torchmetrics, in a list or by name.
     `init`, `parametrizations` and `hooks` are lists of the entries that a configuration has under these names, for a plain module;
-    `callbacks` are objects, or such entries (`{"type": "pruning", "schedule": "cubic"}`).
-    `evaluation={"history": "none", "report": False}` keeps no files of evaluations and draws no report. `devices=2` trains in two
-    processes, with a GPU each where there are GPUs; `launch` has more options of that kind. Further keywords are options of `trainer:`,
-    such as `schedule`, `clip`, `evaluate_every` or `early_stopping` (off here unless asked for). With `resume` a run already in
-    `run_dir` is continued, bit for bit, from its last checkpoint; `fork` names a run whose newest checkpoint this one begins from, with
-    settings of its own. Raises ConfigError, DataError or RunError before the first step for a wrong request, and Interrupted once
-    the run was saved after a signal.
+    `callbacks` are objects or such entries. `evaluation={"history": "none", "report": False}` keeps no files of evaluations and draws
+    no report. `devices=2` trains in two processes, with a GPU each where there are GPUs; `launch` has more options of that kind. Further
+    keywords are options of `trainer:`, such as `schedule`, `clip`, `evaluate_every` or `early_stopping` (off here unless asked for).
+    With `resume` a run already in `run_dir` is continued, bit for bit, from its last checkpoint; `fork` names a run whose newest
+    checkpoint this one begins from, with settings of its own. Raises ConfigError, DataError or RunError before the first step for a
+    wrong request, and Interrupted once the run was saved after a signal.
     """
     given = {name: each for name, each in locals().items() if name != "trainer"} | trainer
     exit_as_promised()
