@@ -119,7 +119,7 @@ def test_every_encoder_is_on_the_page() -> None:
 
 # the page
 
-BETWEEN = re.compile(r"(<!-- measured by [^>]*-->\n\n\|.*\n\|.*\n)(.*?)(\n?<!-- to here -->)", re.DOTALL)
+BETWEEN = re.compile(r"(<!-- measured by [^>]*-->\n\n\|[^\n]*\n\|[^\n]*\n)(.*?)(\n?<!-- to here -->)", re.DOTALL)
 
 
 def measure(name: str, folder: Path) -> str:
