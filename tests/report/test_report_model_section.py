@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from browser import Browser, find_chromium
 from test_report_in_browser import FAINT, UNREACHABLE
 from torch import nn
 
+from browser import Browser, find_chromium
 from trainwright.api.inspect import inspect, write_model
 from trainwright.report import page
 from trainwright.report.blocks.base import Sheet
