@@ -21,6 +21,7 @@ from trainwright.config.errors import ConfigError, RequestError, TrainwrightErro
 from trainwright.deploy.delivery import deliver
 from trainwright.deploy.exporters.base import Exporter, Trained
 from trainwright.deploy.exporters.onnx_int8 import write_int8
+from trainwright.deploy.host.model import open_model
 from trainwright.deploy.int8.gate import judge_metrics
 from trainwright.deploy.parity.proof import Parity, prove
 from trainwright.domains.place import find_place
@@ -55,6 +56,7 @@ def test_an_int8_file_is_judged_by_its_metrics_and_says_what_it_is(shipped: Ship
     assert all(each["rounding"] <= 0.501 for each in proof["int8"]["layers"])
     kept = json.loads({each.key: each.value for each in onnx.load(tmp_path / "int8.onnx").metadata_props}["trainwright"])
     assert kept["int8"]["answers_depend_on_batch"] is (mode == "dynamic")
+    assert open_model(tmp_path / "int8.onnx").description.independent is (mode == "static"), "else a server joins requests"
     assert kept["inputs"].keys() == {"age", "fare", "member", "port", "likes", "since"}
     shown = describe_parity(parity)
     assert "int8 alone in" in shown

@@ -185,7 +185,7 @@ def test_every_shipped_network_is_a_model_alone_and_valid_as_the_base_of_a_run(
 @pytest.mark.slow
 def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
     assert result.returncode == 0, result.stdout + result.stderr
     page = (tmp_path / "site/models/index.html").read_text()
     assert "encoder-piecewise-linear" in page

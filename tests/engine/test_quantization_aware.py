@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 import torch
-from engine_runs import StopAt, fit, same, weights
+from engine_runs import StopAt, config, fit, same, system, weights
 from torch import nn
 
 from trainwright.config.choice import choose
 from trainwright.config.errors import ConfigError, Interrupted
 from trainwright.config.registry import build
 from trainwright.engine.callbacks import Callback
+from trainwright.engine.trainer import Trainer
 from trainwright.nn.quantization.rounded import RoundedLinear, Rounding, round_layers, unround_layers
 
 
@@ -116,6 +117,26 @@ def test_what_cannot_be_rounded_is_told() -> None:
         round_layers(nn.Sequential(nn.Linear(40, 2)), Rounding("int4", 32))
     with pytest.raises(ConfigError, match=r"'heads' names no dense layer(.|\n)*did you mean 'head'"):
         round_layers(nn.ModuleDict({"head": nn.Linear(8, 2)}), Rounding(), ["heads"])
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"weights": "int4"}, r"trainer.callbacks: quantization_aware: groups of 32 do not fit"),
+        ({"skip": ["*"]}, "no dense layer to round"),
+        ({"skip": ["heads"]}, "'heads' names no dense layer"),
+    ],
+)
+def test_what_does_not_fit_the_model_is_told_before_a_run_begins(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        Trainer(config(callbacks=[{"type": "quantization_aware", **options}]), seed=0, device="cpu").check(system(), 43)
+
+
+def test_a_callback_that_a_program_gives_refuses_what_does_not_fit(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(ConfigError, match="'heads' names no dense layer"):
+        fit(folder, callbacks=[made(skip=["heads"])])
+    assert not folder.exists()
 
 
 def test_without_torchao_the_line_that_installs_it_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:

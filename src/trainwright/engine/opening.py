@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TextIO, cast
 
 import torch
 
+from trainwright.config.errors import RequestError
 from trainwright.config.every_rank import build, on_every_rank
 from trainwright.data.rows import Rows
 from trainwright.engine.agreement import Agreement
@@ -51,6 +52,7 @@ from trainwright.engine.sample_metrics import SampleMeasurer
 from trainwright.engine.sampling import Sampler
 from trainwright.engine.saving.saver import Saver
 from trainwright.engine.session import Session
+from trainwright.engine.settings import keep_error, raise_errors
 from trainwright.engine.spikes import SpikeWatch
 from trainwright.engine.step import Backward
 from trainwright.engine.strategy_trial import StrategyTrial
@@ -246,6 +248,13 @@ class Opening:
     def make_callbacks(self) -> list[Callback]:
         """The callbacks of the configuration, made. Raises ConfigError for one, there or given, that is none."""
         return make_callbacks(self.config.callbacks, self.callbacks)
+
+    def check_callbacks(self, made: Assembly) -> None:
+        """Raise ConfigError, or ManyErrors, for callbacks that cannot be made or do not fit the system and the plan."""
+        errors: list[RequestError] = []
+        for each in [*self.make_callbacks(), *self.callbacks]:
+            keep_error(errors, partial(each.refuse, made.system, made.plan))
+        raise_errors(errors)
 
     def _callbacks(self, made: Assembly, validated: bool) -> list[Callback]:
         """Those of the configuration, those given, early stopping, and progress, which tells what the others did."""

@@ -136,7 +136,7 @@ class Trainer:
         """
         opening = self.opening
         assembly = opening.assembly(self._system(system), train_rows, bool(validation_rows), ready)
-        assembly.check(self.device, opening.make_callbacks)
+        assembly.check(self.device, lambda: opening.check_callbacks(assembly))
         return assembly.plan
 
     def fit(

@@ -14,6 +14,7 @@ from trainwright.engine.system import Batch, Loss, System
 from trainwright.parallel.world import World
 
 if TYPE_CHECKING:
+    from trainwright.engine.plan import Plan
     from trainwright.engine.session import Session
 
 
@@ -30,6 +31,9 @@ class Callback:
     def state_key(self) -> str:
         """The name of this callback's state in checkpoints; override it to have several of one class."""
         return type(self).__name__
+
+    def refuse(self, system: System, plan: Plan) -> None:
+        """Raise ConfigError for what does not fit the system or the plan: asked before a run has a directory, and not in the loop."""
 
     def setup(self, session: Session, system: System) -> None:
         """Before anything else, with the system on its device and a checkpoint, if any, not yet loaded; `session.stage` says what runs."""
@@ -172,7 +176,7 @@ class SplitHooks(NamedTuple):
     end: Listeners
 
 
-NOT_CALLED = ("state_key", "after_the_system", "every_rank", "state_dict", "load_state_dict")
+NOT_CALLED = ("state_key", "after_the_system", "every_rank", "refuse", "state_dict", "load_state_dict")
 HOOKS = tuple(name for name in vars(Callback) if not name.startswith("_") and name not in NOT_CALLED)
 """Every hook, in the order in which a run first calls them."""
 

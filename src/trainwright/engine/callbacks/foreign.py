@@ -49,7 +49,7 @@ INSTEAD: dict[str, str | Callable[[Any], str]] = {
     "BaseFinetuning": "parameters={'rules': [{'match': 'backbone', 'freeze': '10 epochs'}]}: frozen by name until then, or for good (True)",
     "BatchSizeFinder": "batch_size='auto', or trainwright tune",
     "LearningRateFinder": "tw.tune_learning_rate, or trainwright tune; what it finds goes into the optimizer",
-    "ModelPruning": "torch.nn.utils.prune in on_fit_start of a callback: its masks are saved as any other buffer",
+    "ModelPruning": "callbacks=[{'type': 'pruning', …}], where the amount is what is zero at the end",
     "BasePredictionWriter": "tw.load(run, model=…).predict(rows), or trainwright predict RUN ROWS -o FILE",
     "SpikeDetection": "recovery={'loss_spike': {}}",
     "Timer": "max_time='2 h'",

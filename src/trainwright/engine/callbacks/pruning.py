@@ -28,6 +28,7 @@ from trainwright.nn.pruning.torch_methods import as_method
 from trainwright.optim.schedules.base import Extent
 
 if TYPE_CHECKING:
+    from trainwright.engine.plan import Plan
     from trainwright.engine.session import Session
 
 log = logging.getLogger("trainwright.engine")
@@ -81,6 +82,10 @@ class Pruning(Callback):
 
     def _make(self) -> Any:
         return build("pruning_method", self.options.method)
+
+    def refuse(self, system: System, plan: Plan) -> None:
+        """Raise ConfigError for patterns that name no weight which can be pruned."""
+        self._choose(system)
 
     def setup(self, session: Session, system: System) -> None:
         """Find the weights. Raises ConfigError for patterns that name none, and strategies that deal weights over processes."""

@@ -12,9 +12,10 @@ from trainwright.config.name_patterns import as_list
 from trainwright.engine.callbacks.base import Callback
 from trainwright.engine.callbacks.options import QuantizationAwareOptions
 from trainwright.engine.system import Batch, System
-from trainwright.nn.quantization.rounded import RoundedLinear, Rounding, round_layers, unround_layers
+from trainwright.nn.quantization.rounded import RoundedLinear, Rounding, choose_layers, round_layers, unround_layers
 
 if TYPE_CHECKING:
+    from trainwright.engine.plan import Plan
     from trainwright.engine.session import Session
 
 log = logging.getLogger("trainwright.engine")
@@ -35,18 +36,29 @@ class QuantizationAware(Callback):
         self._layers: dict[str, RoundedLinear] = {}
         self._begin = 0
 
+    def refuse(self, system: System, plan: Plan) -> None:
+        """Raise ConfigError where no layer can be rounded so, and for a beginning that the run cannot tell."""
+        choose_layers(system, self._rounding, as_list(self.options.skip), WHERE)
+        self._first(plan)
+
+    @property
+    def _rounding(self) -> Rounding:
+        return Rounding(self.options.weights, self.options.group_size, self.options.inputs)
+
+    def _first(self, plan: Plan) -> int:
+        """The step it begins at."""
+        return plan.extent.in_steps(self.options.begin, f"{WHERE}.begin") if self.options.begin.value else 0
+
     def setup(self, session: Session, system: System) -> None:
-        """Round the layers; raises ConfigError where there is none, and for weights that are dealt out to several processes."""
+        """Round the layers; raises ConfigError as `refuse` does, and for weights that are dealt out to several processes."""
         if session.stage != "fit":
             return
         if any(isinstance(each, DTensor) for each in system.parameters()):
             why = "the range of a weight is that of all of it"
             raise ConfigError("weights that are sharded are not rounded", where=WHERE, why=why, fix="train with strategy: ddp or single")
-        options = self.options
-        self._begin = session.plan.extent.in_steps(options.begin, f"{WHERE}.begin") if options.begin.value else 0
-        rounding = Rounding(options.weights, options.group_size, options.inputs)
-        self._layers = round_layers(system, rounding, as_list(options.skip), WHERE)
-        log.info("quantization_aware: %s, %s weights", ", ".join(self._layers), options.weights)
+        self._begin = self._first(session.plan)
+        self._layers = round_layers(system, self._rounding, as_list(self.options.skip), WHERE)
+        log.info("quantization_aware: %s, %s weights", ", ".join(self._layers), self.options.weights)
 
     def on_train_batch_start(self, session: Session, system: System, batch: Batch, index: int) -> None:
         """Round from the step on that is asked."""

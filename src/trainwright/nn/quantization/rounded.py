@@ -14,6 +14,8 @@ from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.config.name_patterns import fits
 from trainwright.nn.quantization.library import need
 
+QAT = "torchao.quantization.qat"
+
 
 @dataclass(frozen=True)
 class Rounding:
@@ -46,15 +48,22 @@ def round_layers(module: nn.Module, rounding: Rounding, skip: Collection[str] = 
 
     Raises ConfigError where there is none, for a pattern that names none, and for a width that is no multiple of the group.
     """
+    chosen = choose_layers(module, rounding, skip, where)
+    for each in chosen.values():
+        _round(each, rounding, where)
+    return chosen  # type: ignore[return-value] # what each of them is now
+
+
+def choose_layers(module: nn.Module, rounding: Rounding, skip: Collection[str] = (), where: str = "rounding") -> dict[str, nn.Linear]:
+    """The dense layers by name that `round_layers` would round; raises ConfigError as it does, also where torchao is not installed."""
     found = {name: each for name, each in module.named_modules() if type(each) is nn.Linear}
     for pattern in skip:
         if not any(fits(name, pattern) for name in found):
             raise ConfigError(f"'{pattern}' names no dense layer", where=where, fix=did_you_mean(pattern, found))
     chosen = {name: each for name, each in found.items() if not any(fits(name, pattern) for pattern in skip)}
     _ensure_layers(chosen, rounding, where)
-    for each in chosen.values():
-        _round(each, rounding, where)
-    return chosen  # type: ignore[return-value] # what each of them is now
+    need(QAT, where)
+    return chosen
 
 
 def _ensure_layers(layers: dict[str, nn.Linear], rounding: Rounding, where: str) -> None:
@@ -69,7 +78,7 @@ def _ensure_layers(layers: dict[str, nn.Linear], rounding: Rounding, where: str)
 
 
 def _round(layer: nn.Linear, rounding: Rounding, where: str) -> None:
-    qat = need("torchao.quantization.qat", where)
+    qat = need(QAT, where)
     dtype = getattr(torch, rounding.weights)
     grained = {"granularity": "per_channel"} if rounding.group is None else {"group_size": rounding.group}
     weight = qat.IntxFakeQuantizeConfig(dtype, is_symmetric=True, **grained)
