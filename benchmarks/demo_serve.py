@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import shutil
 import socket
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import trainwright as tw
+from benchmarks.made_folder import make_anew
 
 READY = 60
 """Seconds until the server is ready at the latest."""
@@ -76,7 +76,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=Path("made-serve"))
     parser.add_argument("--stay", action="store_true", help="leave the server running")
     asked = parser.parse_args()
-    shutil.rmtree(asked.folder, ignore_errors=True)
+    make_anew(asked.folder)
     run, model = asked.folder / "run", asked.folder / "model"
     command("train", "builtin:wine", "--target", "target", "trainer.max_epochs=20", f"run.dir={run}")
     command("export", str(run), "--to", "onnx", "-o", str(model))

@@ -24,6 +24,7 @@ from sklearn.datasets import load_digits
 from sklearn.neural_network import MLPClassifier
 
 import trainwright as tw
+from benchmarks.made_folder import make_anew
 from trainwright.metrics.frechet import frechet
 from trainwright.report.charts.alone import stand_alone
 from trainwright.report.charts.axes import across, frame, span, up
@@ -113,7 +114,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="steps of training, in place of the default of the system")
     parser.add_argument("--folder", type=Path, default=Path("made-diffusion"))
     arguments = parser.parse_args()
-    shutil.rmtree(arguments.folder, ignore_errors=True)
+    make_anew(arguments.folder)
     runs = [arguments.folder / f"seed-{seed}" for seed in range(arguments.seeds)]
     found = [measure(run, seed, arguments.steps) for seed, run in enumerate(runs)]
     means = [statistics.mean(each) for each in zip(*found, strict=True)]

@@ -14,10 +14,11 @@ import pytest
 from PIL import Image
 
 from trainwright.deploy.host.description import Column
-from trainwright.deploy.host.faults import Told
+from trainwright.deploy.host.faults import FaultyRows, Told
 from trainwright.deploy.host.model import HostedModel, open_model
 from trainwright.deploy.host.pictures import PictureReader
 from trainwright.deploy.host.recordings import ArrayReader, RecordingReader
+from trainwright.deploy.server.refusals import status_of
 from trainwright.domains.place import find_place
 from trainwright.domains.tables.predictor import open_table
 
@@ -73,19 +74,19 @@ def refusal(reader: Any, value: Any) -> str:
     [
         (PICTURE, "/etc/passwd", "opens no paths"),
         (PICTURE, "https://example.org/cat.png", "no addresses"),
-        (PICTURE, {"base64": "not base64!"}, "base64 is damaged"),
+        (PICTURE, {"base64": "not base64!"}, "base64 is damaged → send the file in a form"),
         (PICTURE, {"path": "/etc/passwd"}, "no content of a file"),
         (PICTURE, 7, "no content of a file"),
         (PICTURE, {"bytes": b""}, "empty"),
-        (PICTURE, {"bytes": b"<svg xmlns='http://www.w3.org/2000/svg'/>"}, "send the file"),
-        (PICTURE, {"bytes": png(40, 30)[:60]}, "send the file"),
-        (PICTURE, {"bytes": png(2000, 2000)}, "more than"),
+        (PICTURE, {"bytes": b"<svg xmlns='http://www.w3.org/2000/svg'/>"}, "→ send a picture that is whole, one of .jpg, .jpeg"),
+        (PICTURE, {"bytes": png(40, 30)[:60]}, "→ send a picture that is whole, one of .jpg, .jpeg"),
+        (PICTURE, {"bytes": png(2000, 2000)}, "2,000 × 2,000 pixels, and this server takes 1,000,000 (--max-pixels) → send a smaller one"),
         (SOUND, {"bytes": b"#EXTM3U\nfile:///etc/passwd"}, "it is none of"),
-        (SOUND, {"bytes": b"record 1 100 10\n/etc/passwd 16"}, "send the file"),
+        (SOUND, {"bytes": b"record 1 100 10\n/etc/passwd 16"}, "→ send a recording that is whole, one of .wav"),
         (SOUND, {"bytes": b"\x89HDF\r\n\x1a\n"}, "it is none of"),
-        (SOUND, {"bytes": b"RIFF\x00\x00"}, "send the file"),
+        (SOUND, {"bytes": b"RIFF\x00\x00"}, "→ send a recording that is whole, one of .wav"),
         (ARRAY, {"bytes": npy(np.array([{}], object))}, "no .npy file"),
-        (ARRAY, {"bytes": pickle.dumps([1])}, "no .npy file"),
+        (ARRAY, {"bytes": pickle.dumps([1])}, "→ send a file .npy that is whole"),
         (ARRAY, {"bytes": npy(np.zeros((2, 4)))}, "it is 2×4, and training had 2×3"),
         (ARRAY, {"bytes": npy(np.array(["a"]))}, "no array of numbers"),
     ],
@@ -120,4 +121,14 @@ def test_a_path_is_opened_where_somebody_said_in_which_folder(tmp_path: Path) ->
     reader.folder = tmp_path
     told = Told()
     reader.quick(["a.png", "b.png"], told)
-    assert [each.row for each in told.faults] == [1] and "b.png" in told.faults[0].why
+    assert [each.row for each in told.faults] == [1] and "b.png" in told.faults[0].why and told.faults[0].fix.startswith("name a file")
+
+
+def test_a_picture_beyond_the_limit_is_answered_with_413() -> None:
+    reader, told = PictureReader(PICTURE), Told()
+    reader.limit(1_000)
+    reader.quick([{"bytes": png(40, 30)}], told)
+    assert status_of(FaultyRows(told.faults)) == 413
+    told = Told()
+    reader.quick([{"bytes": b"x"}], told)
+    assert status_of(FaultyRows(told.faults)) == 422

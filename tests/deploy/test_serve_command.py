@@ -10,6 +10,8 @@ import re
 import signal
 import socket
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,6 +72,30 @@ def test_a_signal_lets_what_was_asked_be_answered_and_nothing_more(served):
     assert process.exitcode == 0
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="what runs is looked up in /proc")
+def test_a_signal_while_a_run_is_exported_ends_the_export_and_removes_its_folder(own_run, tmp_path, request):
+    printed = [tmp_path / "out", tmp_path / "err"]
+    process = command_process(["serve", str(own_run), "--port", "0"], tmp_path, dict(os.environ), printed, syncs=False)
+    process.start()
+    request.addfinalizer(process.kill)
+    until = time.monotonic() + 60
+    while not (exports := [each for each in running() if f"export {own_run} " in each]):
+        assert time.monotonic() < until and process.is_alive(), [each.read_text() for each in printed]
+        time.sleep(0.02)
+    folder = Path(re.search(r"-o (\S+)", exports[0])[1]).parent
+    assert folder.is_dir()
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(20)
+    assert process.exitcode == 0 and not folder.exists() and not [each for each in running() if str(own_run) in each]
+
+
+def running():
+    """The command lines of every process."""
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            yield each.read_bytes().decode(errors="replace").replace("\0", " ")
+
+
 def test_mistakes_are_told_before_it_listens(tmp_path, capsys):
     model = write_model(tmp_path / "well.onnx")
     with socket.socket() as taken:
@@ -89,12 +115,18 @@ def test_mistakes_are_told_before_it_listens(tmp_path, capsys):
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory):
-    """A predictor of a system of one's own."""
+def own_run(tmp_path_factory):
+    """A run of a system of one's own."""
     folder = tmp_path_factory.mktemp("own")
     (folder / "own.yaml").write_text(OWN)
     assert main(["train", str(folder / "own.yaml"), f"run.dir={folder / 'run'}"]) == 0
-    return load_predictor(folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def own(own_run):
+    """Its predictor."""
+    return load_predictor(own_run)
 
 
 def test_a_run_that_is_not_exported_answers_by_torch(own):

@@ -13,9 +13,11 @@ import pytest
 from made_models import ROW, write_model
 
 from trainwright.config.errors import RequestError
+from trainwright.deploy.host.description import Column
 from trainwright.deploy.host.model import open_model
+from trainwright.deploy.host.values import NumberReader
 from trainwright.deploy.server.app import Application
-from trainwright.deploy.server.hosted import HostedBackend
+from trainwright.deploy.server.hosted import HostedBackend, describe_column
 from trainwright.deploy.server.options import ServeOptions
 from trainwright.deploy.server.run import bind, read_token
 from trainwright.deploy.server.service import Service
@@ -76,6 +78,27 @@ def test_csv_and_arrow_are_answered_as_they_come_unless_another_form_is_accepted
         assert read(answered.content).read_all().equals(expected)
 
 
+def test_text_is_read_by_its_charset_and_with_a_mark_of_its_bytes(app):
+    text = "age,job,smoker,since,tags,place\r\n40,nürse,yes,2024-05-31,a|b,1 2.5\r\n"
+    expected = post(app, text, "text/csv").text
+    for kind, codec in (("iso-8859-1", "latin-1"), ("utf-8", "utf-8-sig"), ("UTF-16", "utf-16")):
+        assert post(app, text.encode(codec), f"text/csv; charset={kind}").text == expected
+    rows = {"rows": [ROW]}
+    assert post(app, b"\xef\xbb\xbf" + json.dumps(rows).encode()).json() == post(app, rows).json()
+
+
+def test_the_part_rows_may_be_what_a_body_of_json_is(app):
+    expected = post(app, {"rows": [ROW]}).json()
+    for given in ({"rows": [ROW]}, {"columns": {name: [each] for name, each in ROW.items()}}, ROW):
+        assert send(app, "POST", "/predict", files={"rows": (None, json.dumps(given))}).json() == expected
+
+
+def test_a_form_of_too_many_parts_is_told_the_limit(app):
+    refused = send(app, "POST", "/predict", files=[("age", ("a", b"1"))] * 1001)
+    assert refused.status_code == 413 and "1,000 files" in refused.json()["error"]["why"]
+    assert app.service.schema["limits"]["parts"] == 1000
+
+
 def test_a_form_has_rows_in_json_or_a_part_for_each_column(app, model):
     expected = model.predict(pa.Table.from_pylist([ROW])).to_pylist()
     whole = send(app, "POST", "/predict", files={"rows": (None, json.dumps([ROW]))})
@@ -103,7 +126,11 @@ def test_a_form_has_rows_in_json_or_a_part_for_each_column(app, model):
         ('{"columns": {"age": [1], "job": []}}', "application/json", 422, "columns of different lengths"),
         ('{"columns": {"age": 1}}', "application/json", 422, "column 'age' is a number"),
         ('{"columns": {}}', "application/json", 422, "there are no rows"),
+        ('{"rows": [{"age": 1, "age": 2}]}', "application/json", 422, "the key 'age' is there twice"),
         ("", "text/csv", 400, "the body is not CSV"),
+        ("40,nurse,yes\n", "text/csv", 422, "the first line names the columns, here '40', 'nurse', 'yes'"),
+        ("töne\n1\n".encode("latin-1"), "text/csv", 400, "byte 1 is not UTF-8"),
+        ("age\n1\n", "text/csv; charset=rot13", 415, "a body in 'rot13' is not read"),
         ("age,age\n1,2\n", "text/csv", 422, "'age' is there twice"),
         ("age,job\n1\n", "text/csv", 400, "the body is not CSV"),
         (b"\0\1\2", "application/vnd.apache.arrow.stream", 400, "the body is not Arrow"),
@@ -218,8 +245,9 @@ def test_a_token_is_asked_for_where_there_is_one(model):
 def test_other_addresses_and_methods_are_told(app):
     assert send(app, "GET", "/predict").status_code == 405 and send(app, "GET", "/predict").headers["allow"] == "POST"
     assert send(app, "POST", "/health").status_code == 405
+    assert send(app, "GET", "/explain").status_code == 405 and send(app, "PUT", "/explain").headers["allow"] == "POST"
     nothing = send(app, "GET", "/admin")
-    assert nothing.status_code == 404 and "POST /predict" in nothing.json()["error"]["fix"]
+    assert nothing.status_code == 404 and "POST /predict, /explain, GET /, /schema" in nothing.json()["error"]["fix"]
 
 
 def test_what_was_answered_is_counted_for_prometheus(model):
@@ -245,6 +273,28 @@ def test_schema_and_openapi_name_the_columns_and_what_is_answered(app):
     assert schema["outputs"][0]["columns"]["probability"] == {"no": "well_probability_no", "yes": "well_probability_yes"}
     described = send(app, "GET", "/openapi.json").json()
     assert set(described["paths"]) == {"/predict", "/explain", "/health", "/ready", "/schema", "/model", "/metrics"}
+
+
+def test_openapi_says_whether_a_token_is_asked_for(app, model):
+    token = "0123456789abcdef"
+    secured = application(model, token=token)
+    described = send(secured, "GET", "/openapi.json", headers={"authorization": f"Bearer {token}"}).json()
+    assert described["security"] == [{"token": []}] and described["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    assert described["paths"]["/health"]["get"]["security"] == [] and "security" not in described["paths"]["/predict"]["post"]
+    assert "security" not in send(app, "GET", "/openapi.json").json()
+
+
+def test_a_range_that_begins_at_zero_is_in_the_schema():
+    found = describe_column(NumberReader(Column("age", "number", {"low": 0, "high": 9, "typical": 1})))
+    assert (found["low"], found["high"]) == (0, 9) and "formats" not in found
+
+
+@pytest.mark.parametrize("given", ["1e999", 10**400, "-1e999"])
+def test_a_number_that_64_bits_cannot_hold_is_named_as_it_was_sent(app, given):
+    what = post(app, {"rows": [{**ROW, "age": given}]}).json()["error"]["what"]
+    assert what.endswith("is infinite as a number of 64 bits") and what.startswith(repr(given)[:70])
+    listed = post(app, {"rows": [{**ROW, "place": [1, given]}]}).json()["error"]["what"]
+    assert listed.endswith("in the list is infinite as a number of 64 bits") and listed.startswith(repr(given)[:70])
 
 
 def test_a_port_that_is_taken_and_an_address_of_another_machine_are_told():

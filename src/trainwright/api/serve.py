@@ -41,7 +41,7 @@ def serve_model(path: str | os.PathLike[str], options: ServeOptions, told: Calla
     require_extra()
     from trainwright.deploy.server.app import Application
     from trainwright.deploy.server.gradio_page import add_gradio, require_gradio
-    from trainwright.deploy.server.run import bind, is_loopback, read_token
+    from trainwright.deploy.server.run import bind, ending_by_signals, is_loopback, read_token
     from trainwright.deploy.server.run import serve as answer
     from trainwright.deploy.server.service import Service
 
@@ -49,7 +49,7 @@ def serve_model(path: str | os.PathLike[str], options: ServeOptions, told: Calla
     if options.gradio:
         require_gradio(token)
     listening = bind(options)
-    with listening, tempfile.TemporaryDirectory(prefix="trainwright-serve-") as folder:
+    with listening, ending_by_signals(), tempfile.TemporaryDirectory(prefix="trainwright-serve-") as folder:
         backend = open_backend(Path(path), options, Path(folder))
         service = Service(backend, options)
         service.warm_up(backend.example())
@@ -133,7 +133,9 @@ def export_beside(run: Path, target: Path) -> str:
         str(target),
         *(["--trust-code"] if consents() else []),
     ]
-    done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    # what it puts into a temporary folder goes with the target's, should it be killed because this process is asked to end
+    variables = {**os.environ, "TMPDIR": str(target.parent)}
+    done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=variables)
     if done.returncode == 0:
         return ""
     said = [each for each in done.stderr.splitlines() if each.startswith(("error:", "  why:"))]
@@ -150,4 +152,4 @@ def open_run(place: Place, options: ServeOptions) -> Backend:
 
     torch.set_num_threads(options.threads)
     weights = place.model / "model.safetensors"
-    return RunBackend(open_place(place), place.path.name, sha256_of(weights) if weights.is_file() else "")
+    return RunBackend(open_place(place), place.path.name, sha256_of(weights) if weights.is_file() else "", options.max_pixels)

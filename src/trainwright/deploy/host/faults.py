@@ -23,6 +23,8 @@ class Fault:
     """Its number, from 0."""
     why: str = ""
     fix: str = ""
+    too_large: bool = False
+    """Whether it is more than a limit allows, whatever it holds."""
 
     @property
     def where(self) -> str:
@@ -53,11 +55,20 @@ class Told:
     trouble: int = 0
     """How often values were told that are not what a column holds."""
 
-    def refuse(self, column: str, rows: Iterable[int], values: Iterable[object], what: str, why: str = "", fix: str = "") -> None:
+    def refuse(
+        self,
+        column: str,
+        rows: Iterable[int],
+        values: Iterable[object],
+        what: str,
+        why: str = "",
+        fix: str = "",
+        too_large: bool = False,
+    ) -> None:
         """Note a fault for each of some rows; `what` has a place `{}` for the value."""
         self.trouble += 1
         for row, value in zip(rows, values, strict=True):
-            self.faults.append(Fault(what.format(shorten(value)), column, int(row), why, fix))
+            self.faults.append(Fault(what.format(shorten(value)), column, int(row), why, fix, too_large))
 
     def count(self, column: str, what: str, marked: np.ndarray | int) -> None:
         """Count rows, or values, of a column; nothing where there are none."""

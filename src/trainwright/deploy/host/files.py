@@ -22,6 +22,10 @@ KEYS = ("bytes", "base64")
 SENT = 'send the file in a form, or its content in JSON as {"base64": "…"}'
 
 
+class TooLarge(Unreadable):
+    """A file that holds more than is read; seen only inside this package."""
+
+
 class FileReader(ColumnReader):
     """Reads the files of a column; `folder` is where paths lie, None for a server, which opens none."""
 
@@ -43,7 +47,8 @@ class FileReader(ColumnReader):
 
     @property
     def fix(self) -> str:
-        return SENT
+        endings = self.accept.replace(",", ", ")
+        return f"send {self.wanted} that is whole{'' if endings in self.wanted else f', one of {endings}'}"
 
     def quick(self, written: Sequence[Any], told: Told) -> Parts | None:
         return self._parts(written, np.arange(len(written)), told)
@@ -61,7 +66,15 @@ class FileReader(ColumnReader):
         if value is None:
             return None
         try:
-            return self.further.applied(self.array(content_of(value, self.folder)))
+            content = content_of(value, self.folder)
+        except Unreadable as error:
+            fix = SENT if self.folder is None else "name a file that is there and may be read"
+            told.refuse(self.name, [row], [""], "the file cannot be read", why=str(error), fix=fix)
+            return None
+        try:
+            return self.further.applied(self.array(content))
+        except TooLarge as error:
+            told.refuse(self.name, [row], [""], "the file is too large", why=str(error), fix="send a smaller one", too_large=True)
         except Unreadable as error:
             told.refuse(self.name, [row], [""], "the file cannot be read", why=str(error), fix=self.fix)
         except TrainwrightError as error:

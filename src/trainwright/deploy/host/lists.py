@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from trainwright.data.spelling import key_of
 from trainwright.deploy.host.description import Column
 from trainwright.deploy.host.faults import Told
 from trainwright.deploy.host.readers import ColumnReader, Parts
-from trainwright.deploy.host.values import NumberReader
+from trainwright.deploy.host.values import INFINITE, NumberReader
 from trainwright.features.base import nulls
 from trainwright.features.floats import is_list, is_text, number_of
 from trainwright.features.lists import Lists, from_lists, number_texts, pad_rows, with_lists, word_lists
@@ -106,10 +107,15 @@ class SeriesReader(ColumnReader):
     def _floats(self, values: list[Any], row: int, told: Told) -> list[float | None] | None:
         found: list[Any] = [number_of(each) if isinstance(each, str) else each for each in values]
         bad = [each for each in found if not (each is None or isinstance(each, int | float))]
-        if not bad:
-            return [each if each is None else _float(each) for each in found]
-        told.refuse(self.name, [row], bad[:1], "{} in the list is not a number", fix=self.fix)
-        return None
+        if bad:
+            told.refuse(self.name, [row], bad[:1], "{} in the list is not a number", fix=self.fix)
+            return None
+        floats = [each if each is None else _float(each) for each in found]
+        infinite = [given for given, each in zip(values, floats, strict=True) if each is not None and math.isinf(each)]
+        if infinite and self.column.option("infinity", "error") != "missing":
+            told.refuse(self.name, [row], infinite[:1], INFINITE, fix=self.fix)
+            return None
+        return floats
 
     def read(self, values: pa.Array, rows: np.ndarray, told: Told, written: Sequence[Any] | None = None) -> Parts:
         lists, flat = self.of_rows(values, rows, told)

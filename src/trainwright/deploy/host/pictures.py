@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from trainwright.deploy.host.description import Column
-from trainwright.deploy.host.files import FileReader
+from trainwright.deploy.host.files import FileReader, TooLarge
 from trainwright.deploy.host.readers import Parts
-from trainwright.domains.images.reading.decoding import decode_content
+from trainwright.domains.images.reading.decoding import TooManyPixels, decode_content
 from trainwright.domains.images.reading.options import Decoding
 from trainwright.domains.images.reading.reference import split_reference
 from trainwright.domains.images.resizing import fit_pixels
@@ -20,10 +20,18 @@ UPLOAD = split_reference("upload")
 FINE = np.float32(255)
 
 
+def too_large(error: TooManyPixels, limited: bool) -> TooLarge:
+    """The refusal of a picture; `limited` where the limit is a server's, and not that of training."""
+    whose = "this server takes" if limited else "the model was trained to take"
+    return TooLarge(f"it has {error.size} pixels, and {whose} {error.most:,}{' (--max-pixels)' if limited else ''}")
+
+
 class PictureReader(FileReader):
     """uint8 `(b, channels, height, width)`, or float32 of 0 to 255 where finer levels are kept; and which rows have none."""
 
     wanted, such = "a picture", '{"base64": "…"}'
+    limited = False
+    """Whether a server limits pixels, and not training."""
     accept = ".jpg,.jpeg,.png,.webp,.gif,.bmp,.tif,.tiff"
 
     def __init__(self, column: Column) -> None:
@@ -37,10 +45,14 @@ class PictureReader(FileReader):
         return ["channel", "height", "width"]
 
     def limit(self, pixels: int) -> None:
+        self.limited = pixels < self.decoding.max_pixels
         self.decoding = replace(self.decoding, max_pixels=min(pixels, self.decoding.max_pixels))
 
     def array(self, content: bytes) -> np.ndarray:
-        pixels = decode_content(content, UPLOAD, self.decoding).pixels
+        try:
+            pixels = decode_content(content, UPLOAD, self.decoding).pixels
+        except TooManyPixels as error:
+            raise too_large(error, self.limited) from error
         if self.fit is None:
             return pixels.astype(np.float32) / FINE if self.fine else pixels
         size = self.fit["size"]

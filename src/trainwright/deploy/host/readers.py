@@ -64,9 +64,14 @@ class ColumnReader(ABC):
         """What to send."""
         return f"send {self.wanted}, as {self.such}, or null where there is none"
 
-    def refuse(self, values: pa.Array, marked: np.ndarray, rows: np.ndarray, told: Told, what: str) -> None:
-        """Note a fault for each of the marked values; `what` has a place `{}` for the value."""
-        given = [_shown(each) for each in values.filter(pa.array(marked)).to_pylist()[:MOST]]
+    def refuse(
+        self, values: pa.Array, marked: np.ndarray, rows: np.ndarray, told: Told, what: str, written: Sequence[Any] | None = None
+    ) -> None:
+        """Note a fault for each of the marked values, named as it was `written`; `what` has a place `{}` for the value."""
+        if written is None:
+            given = [_shown(each) for each in values.filter(pa.array(marked)).to_pylist()[:MOST]]
+        else:
+            given = [written[at] for at in np.flatnonzero(marked)[:MOST]]
         told.refuse(self.name, rows[marked][:MOST], given, what, fix=self.fix)
 
     def refuse_all(self, values: pa.Array, rows: np.ndarray, told: Told) -> None:

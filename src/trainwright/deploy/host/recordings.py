@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from trainwright.deploy.host.description import Column
-from trainwright.deploy.host.files import FileReader
+from trainwright.deploy.host.files import FileReader, TooLarge
 from trainwright.deploy.host.readers import Parts
 from trainwright.domains.signals.recording import Reader
 from trainwright.features.npy import KINDS, Unreadable
@@ -121,7 +121,7 @@ class RecordingReader(ArrayReader):
             path.write_bytes(content)
             facts = self.reader.probe(str(path))
             if facts.length * max(len(facts.channels), 1) > SAMPLES:
-                raise Unreadable(f"it has {facts.length:,} samples of {len(facts.channels)} channels, and {SAMPLES:,} are taken")
+                raise TooLarge(f"it has {facts.length:,} samples of {len(facts.channels)} channels, and {SAMPLES:,} are taken")
             return self.reader.read(str(path))
 
 

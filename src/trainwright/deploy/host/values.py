@@ -21,6 +21,7 @@ NO_TIME = np.iinfo(np.int64).min
 """What stands for a time that is missing."""
 LARGEST = 1 << 53
 """Whole numbers below it are exact in float64."""
+INFINITE = "{} is infinite as a number of 64 bits"
 
 
 class NumberReader(SingleReader):
@@ -40,16 +41,16 @@ class NumberReader(SingleReader):
         return {"": np.array(written, np.float64)}
 
     def read(self, values: pa.Array, rows: np.ndarray, told: Told, written: Sequence[Any] | None = None) -> Parts:
-        return super().read(values, rows, told)  # numbers are too many to be remembered
+        return self.parts(self.numbers(values, rows, told, written), told)  # numbers are too many to be remembered
 
     def parts(self, numbers: np.ndarray, told: Told) -> Parts:
         told.count(self.name, "missing", np.isnan(numbers))
         return {"": numbers}
 
-    def numbers(self, values: pa.Array, rows: np.ndarray, told: Told) -> np.ndarray:
-        kind = values.type
+    def numbers(self, values: pa.Array, rows: np.ndarray, told: Told, written: Sequence[Any] | None = None) -> np.ndarray:
+        kind, given = values.type, values
         if is_text(kind):
-            values = self._parse(values, rows, told)
+            values = self._parse(values, rows, told, written)
         elif pa.types.is_null(kind):
             return np.full(len(values), np.nan)
         elif pa.types.is_boolean(kind):
@@ -58,24 +59,24 @@ class NumberReader(SingleReader):
             self.refuse_all(values, rows, told)
             return np.full(len(values), np.nan)
         numbers: np.ndarray = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-        return self._finite(values, numbers, rows, told)
+        return self._finite(given, numbers, rows, told, written)
 
-    def _parse(self, texts: pa.Array, rows: np.ndarray, told: Told) -> pa.Array:
+    def _parse(self, texts: pa.Array, rows: np.ndarray, told: Told, written: Sequence[Any] | None) -> pa.Array:
         numbers, bad = parse(texts)
         if bad is not None and self.column.option("invalid") == "missing":
             told.count(self.name, "invalid", bad)
         elif bad is not None:
-            self.refuse(texts, bad, rows, told, "{} is not a number")
+            self.refuse(texts, bad, rows, told, "{} is not a number", written)
         return numbers
 
-    def _finite(self, values: pa.Array, numbers: np.ndarray, rows: np.ndarray, told: Told) -> np.ndarray:
+    def _finite(self, given: pa.Array, numbers: np.ndarray, rows: np.ndarray, told: Told, written: Sequence[Any] | None) -> np.ndarray:
         infinite = np.isinf(numbers)
         if not infinite.any():
             return numbers
         if self.column.option("infinity", "error") == "missing":
             told.count(self.name, "invalid", infinite)
         else:
-            self.refuse(values, infinite, rows, told, "{} is infinite")
+            self.refuse(given, infinite, rows, told, INFINITE, written)
         return np.where(infinite, np.nan, numbers)
 
 

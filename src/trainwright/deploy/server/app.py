@@ -18,7 +18,7 @@ from trainwright.deploy.server.answering import chosen_kind, write_answer
 from trainwright.deploy.server.bodies import FORM, Body, read_body, within
 from trainwright.deploy.server.explaining import explain
 from trainwright.deploy.server.forms import read_form
-from trainwright.deploy.server.openapi import describe_api
+from trainwright.deploy.server.openapi import WITHOUT_TOKEN, describe_api
 from trainwright.deploy.server.page import HEADERS, PAGE, page_file
 from trainwright.deploy.server.refusals import Refused, body_of, status_of
 from trainwright.deploy.server.requests import ClientGone, Receive, Request, Send, refuse_stranger, respond, respond_json
@@ -26,7 +26,7 @@ from trainwright.deploy.server.service import Service
 
 log = logging.getLogger(__name__)
 
-OPEN = ("/", "/health", "/ready")
+OPEN = ("/", *WITHOUT_TOKEN)
 """Addresses that ask for no token: whether it is well, and the page, which asks the person for it."""
 Scope = Mapping[str, Any]
 
@@ -36,7 +36,9 @@ class Application:
 
     def __init__(self, service: Service, token: str = "") -> None:
         self.service, self.token = service, token
-        self.framework = make_framework(service)
+        self.framework = make_framework(service, bool(token))
+        self.posts = {"/predict": self._predict, "/explain": self._explain}
+        self.posts |= {"/batch_predict": self._refuse_batch} if service.options.ludwig_api else {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,10 +49,10 @@ class Application:
         async def noted(message: dict[str, Any]) -> None:
             nonlocal status
             status = message.get("status", status)
-            await send(message)
+            await send_before_end(request, message, send, self.service.options.seconds)
 
         try:
-            await self._answer(request, scope, receive, noted)
+            await self._answer(request, scope, request.receive, noted)
         except ClientGone:
             status = 499
         except TrainwrightError as error:
@@ -67,13 +69,11 @@ class Application:
             refuse_stranger(request, self.token)
         if self.service.options.ludwig_api and speaks_ludwig(request):
             await self._answer_ludwig(request, send)
-        elif request.path == "/predict":
+        elif request.path in self.posts:
             if request.method != "POST":
-                what = f"{request.method} is not answered at /predict"
+                what = f"{request.method} is not answered at {request.path}"
                 raise Refused(405, what, fix="use POST", headers={"Allow": "POST"})
-            await self._predict(request, send)
-        elif request.path == "/explain" and request.method == "POST":
-            await self._explain(request, send)
+            await self.posts[request.path](request, send)
         else:
             await self.framework(scope, receive, send)  # type: ignore[arg-type]
 
@@ -102,6 +102,10 @@ class Application:
             asked = await service.read(await read_request(request, content, service), len(content))
             await respond_json(send, 200, await explain(service, asked, request.query("output"), deadline))
 
+    async def _refuse_batch(self, request: Request, send: Send) -> None:
+        what = f"a body of type '{request.kind}' is not read at {request.path}"
+        raise Refused(415, what, where="Content-Type", fix=f"send {' or '.join(ludwig.FORMS)}, or JSON, CSV or Arrow to /predict")
+
     async def _answer_ludwig(self, request: Request, send: Send) -> None:
         service, options = self.service, self.service.options
         with service.admitted(request.size(int(options.max_bytes))):
@@ -115,6 +119,18 @@ class Application:
             await respond_json(send, 200, ludwig.in_split_form(rows) if several else rows[0])
 
 
+async def send_before_end(request: Request, message: dict[str, Any], send: Send, seconds: float) -> None:
+    """Send a message; where it answers before the body is read, the rest is read out before the connection is closed."""
+    if request.unread and message["type"] == "http.response.start":
+        message = {**message, "headers": [*(each for each in message["headers"] if each[0] != b"connection"), (b"connection", b"close")]}
+    if not request.unread or message["type"] != "http.response.body" or message.get("more_body", False):
+        await send(message)
+        return
+    await send({**message, "more_body": True})
+    await request.read_out(request.began + seconds)
+    await send({"type": "http.response.body", "body": b""})
+
+
 def speaks_ludwig(request: Request) -> bool:
     """Whether a request is one that `ludwig serve` answers."""
     forms = request.method == "POST" and request.kind in ludwig.FORMS
@@ -125,7 +141,7 @@ async def read_request(request: Request, content: bytes, service: Service) -> Bo
     """The rows of a request, of whatever type its body is."""
     if request.kind == FORM:
         return await read_form(request.headers, content, service)
-    return read_body(content, request.kind, service.options.max_rows)
+    return read_body(content, request.kind, service.options.max_rows, request.charset)
 
 
 def known_path(path: str) -> str:
@@ -133,22 +149,13 @@ def known_path(path: str) -> str:
     return path if path in PATHS else "other"
 
 
-PATHS = (
-    "/",
-    "/predict",
-    "/batch_predict",
-    "/explain",
-    "/health",
-    "/ready",
-    "/metrics",
-    "/schema",
-    "/model",
-    "/openapi.json",
-)
+POSTS = ("/predict", "/explain")
+GETS = ("/", "/schema", "/model", "/health", "/ready", "/metrics", "/openapi.json")
+PATHS = (*POSTS, "/batch_predict", *GETS)
 Answers = Callable[[PageRequest], Awaitable[Response]]
 
 
-def make_framework(service: Service) -> FastAPI:
+def make_framework(service: Service, secured: bool = False) -> FastAPI:
     """FastAPI with every address but `/predict`, which is described with them."""
     app = FastAPI(title=service.backend.name, version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.service = service
@@ -176,7 +183,7 @@ def make_framework(service: Service) -> FastAPI:
         return await unknown(request, None) if found is None else Response(found[0], media_type=found[1], headers=HEADERS)
 
     async def unknown(request: PageRequest, _: Exception | None) -> Response:
-        fix = "POST /predict, GET /schema, /model, /health, /ready, /metrics, /openapi.json"
+        fix = f"POST {', '.join(POSTS)}, GET {', '.join(GETS)}"
         return JSONResponse({"error": {"what": f"nothing is served at {request.url.path}", "fix": fix}}, 404)
 
     async def other_method(request: PageRequest, error: Any) -> Response:
@@ -191,5 +198,5 @@ def make_framework(service: Service) -> FastAPI:
         app.add_route(path, answers, methods=["GET"])
     app.add_exception_handler(404, unknown)
     app.add_exception_handler(405, other_method)
-    described = describe_api(service)
+    described = describe_api(service, secured)
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 from collections.abc import Mapping
@@ -17,7 +18,12 @@ from trainwright.deploy.server.refusals import Refused
 JSON, CSV = "application/json", "text/csv"
 STREAM, FILE = "application/vnd.apache.arrow.stream", "application/vnd.apache.arrow.file"
 FORM = "multipart/form-data"
+CHARSETS = ("utf-8", "utf-8-sig", "ascii", "iso8859-1", "iso8859-15", "cp1252", "utf-16")
+"""How text may be written, by Python's names: others are slow to read, or rare."""
 TAKEN = (JSON, CSV, STREAM, FILE, FORM)
+PARTS = 1_000
+"""Files, and fields, that one form may have."""
+HEADER = "send a line with the names of the columns, and below it rows, with a comma, semicolon or tab between values"
 EXAMPLE = 'send {"rows": [{"column": value, …}, …]} or {"columns": {"column": [value, …], …}}'
 
 
@@ -32,12 +38,12 @@ class Body:
     """Whether every value of the table is text."""
 
 
-def read_body(content: bytes, kind: str, max_rows: int) -> Body:
+def read_body(content: bytes, kind: str, max_rows: int, charset: str = "") -> Body:
     """The rows of a body of a content type; raises DataError for what is no such body, Refused for too many rows or another type."""
     if kind == JSON:
-        return within(of_json(parse_json(content)), max_rows)
+        return within(of_json(parse_json(content, charset)), max_rows)
     if kind == CSV:
-        return within(_of_csv(content), max_rows)
+        return within(_of_csv(decode(content, charset, "the body is not CSV")), max_rows)
     if kind in (STREAM, FILE):
         return within(_of_arrow(content, kind), max_rows)
     fix = did_you_mean(kind, TAKEN)
@@ -54,18 +60,39 @@ def within(body: Body, max_rows: int) -> Body:
     return body
 
 
-def parse_json(content: bytes) -> Any:
-    """JSON as RFC 8259 has it; raises Refused with 400 for anything else."""
+def decode(content: bytes, charset: str, what: str) -> str:
+    """The text of a body, without a mark of its byte order; raises Refused with 400 for bytes that are none, or for another charset."""
     try:
-        return json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
+        name = codecs.lookup(charset or "utf-8").name
+    except LookupError:
+        name = ""
+    if name not in CHARSETS:
+        raise Refused(415, f"a body in '{charset[:80]}' is not read", where="Content-Type", fix=did_you_mean(charset, CHARSETS))
+    try:
+        return content.decode(name).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        raise _malformed(f"byte {error.start} is not UTF-8") from error
+        fix = "send UTF-8, or name what it is: text/csv; charset=iso-8859-1"
+        raise Refused(400, what, where="body", why=f"byte {error.start} is not {name.upper()}", fix=fix) from error
+
+
+def parse_json(content: bytes, charset: str = "") -> Any:
+    """JSON as RFC 8259 has it, and no object with a key twice; raises Refused with 400 for anything else, DataError for such a key."""
+    text = decode(content, charset, "the body is not JSON")
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_with_keys_once)
     except json.JSONDecodeError as error:
         raise _malformed(f"{error.msg}, in line {error.lineno}, column {error.colno}") from error
     except RecursionError as error:
         raise _malformed("it is nested too deeply") from error
     except ValueError as error:  # a whole number of thousands of digits
         raise _malformed(str(error).partition(";")[0]) from error
+
+
+def _with_keys_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        _refuse_twice([name for name, _ in pairs], "key")
+    return found
 
 
 def _refuse_constant(text: str) -> NoReturn:
@@ -134,23 +161,21 @@ def _kind(value: Any) -> str:
     return names.get(type(value), type(value).__name__)
 
 
-def _of_csv(content: bytes) -> Body:
+def _of_csv(text: str) -> Body:
     """Rows of text with a header, as RFC 4180 has it, or with semicolons or tabs; words for missing values are those of training."""
+    content = text.encode()
     try:
         lines = arrow_csv.ParseOptions(newlines_in_values=True, delimiter=delimiter_of(content))
         names = arrow_csv.open_csv(io.BytesIO(content), parse_options=lines).schema.names
         types = dict.fromkeys(names, pa.string())
         whole = arrow_csv.ConvertOptions(column_types=types, strings_can_be_null=False)
         table = arrow_csv.read_csv(io.BytesIO(content), parse_options=lines, convert_options=whole)
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+    except pa.ArrowException as error:
         why = str(error).splitlines()[0][:300]
-        raise Refused(
-            400,
-            "the body is not CSV",
-            where="body",
-            why=why,
-            fix="send a header and rows in UTF-8, with a comma, semicolon or tab between values",
-        ) from error
+        raise Refused(400, "the body is not CSV", where="body", why=why, fix=HEADER) from error
+    if not table.num_rows:
+        listed = ", ".join(f"'{each[:40]}'" for each in table.column_names[:8])
+        raise DataError("there are no rows", where="body", why=f"the first line names the columns, here {listed}", fix=HEADER)
     _refuse_twice(table.column_names)
     return Body(table.num_rows, None, table, True)
 
@@ -161,10 +186,11 @@ def delimiter_of(content: bytes) -> str:
     return max(",;\t", key=lambda each: header.count(each.encode()))
 
 
-def _refuse_twice(names: list[str]) -> None:
-    twice = next((each for each in names if names.count(each) > 1), None)
+def _refuse_twice(names: list[str], what: str = "column") -> None:
+    seen = set[str]()
+    twice = next((each for each in names if each in seen or seen.add(each)), None)  # type: ignore[func-returns-value]
     if twice is not None:
-        raise DataError(f"the column '{twice}' is there twice", where="body", fix="send every column once")
+        raise DataError(f"the {what} '{twice}' is there twice", where="body", fix=f"send every {what} once")
 
 
 def _of_arrow(content: bytes, kind: str) -> Body:

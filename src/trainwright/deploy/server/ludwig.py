@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from trainwright.config.errors import DataError
-from trainwright.deploy.server.bodies import FORM, Body, of_rows, parse_json
-from trainwright.deploy.server.forms import parse_form
+from trainwright.deploy.server.bodies import FORM, PARTS, Body, of_rows, parse_json
+from trainwright.deploy.server.forms import parse_form, too_many_parts
 from trainwright.deploy.server.refusals import Refused
 from trainwright.deploy.server.service import Service
 
@@ -28,8 +28,10 @@ async def read_parts(headers: Mapping[str, str], kind: str, content: bytes, serv
     if kind == FORM:
         return await parse_form(headers, content, int(service.options.max_bytes))
     try:
-        return parse_qs(content.decode("utf-8"), keep_blank_values=True, max_num_fields=1000)
+        return parse_qs(content.decode("utf-8"), keep_blank_values=True, max_num_fields=PARTS)
     except ValueError as error:
+        if "number of fields" in str(error):
+            raise too_many_parts("fields") from error
         raise Refused(400, "the body is not a form", where="body", why=str(error)[:300], fix=f"send {URL_FORM}") from error
 
 

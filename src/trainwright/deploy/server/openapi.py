@@ -10,6 +10,8 @@ from trainwright.deploy.server.service import Service
 
 SINGLE = {"number": ["number", "string", "boolean", "null"]}
 SEVERAL = ("set", "bag", "sequence", "vector", "timeseries")
+WITHOUT_TOKEN = ("/health", "/ready")
+"""Addresses that ask for no token."""
 REFUSALS = {
     "400": "the body is no JSON, CSV or Arrow",
     "401": "the token is missing or wrong",
@@ -23,8 +25,8 @@ REFUSALS = {
 }
 
 
-def describe_api(service: Service) -> dict[str, Any]:
-    """The description of every address, OpenAPI 3.1."""
+def describe_api(service: Service, secured: bool = False) -> dict[str, Any]:
+    """The description of every address, OpenAPI 3.1; `secured` where a token is asked for."""
     gets = {
         "/health": ("whether the process answers", "Health"),
         "/ready": ("whether the model is loaded and has answered a row", "Ready"),
@@ -40,7 +42,12 @@ def describe_api(service: Service) -> dict[str, Any]:
     paths["/predict"] = {"post": _predict(service)}
     paths |= {"/explain": {"post": _explain(paths["/predict"]["post"]["requestBody"])}} if service.schema.get("explains") else {}
     info = {"title": service.backend.name, "version": __version__, "description": f"model {service.backend.digest}"}
-    return {"openapi": "3.1.0", "info": info, "paths": paths, "components": _components()}
+    if not secured:
+        return {"openapi": "3.1.0", "info": info, "paths": paths, "components": _components()}
+    for path in WITHOUT_TOKEN:
+        paths[path]["get"]["security"] = []
+    schemes = {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}}
+    return {"openapi": "3.1.0", "info": info, "paths": paths, "components": _components() | schemes, "security": [{"token": []}]}
 
 
 def _predict(service: Service) -> dict[str, Any]:

@@ -23,9 +23,11 @@ class Refused(RequestError):
 
 
 def status_of(error: TrainwrightError) -> int:
-    """The status of a refusal, 422 for another mistake of the request, 500 where the model is at fault and not who asks."""
+    """The status of a refusal, 413 for files beyond a limit, 422 for another mistake of who asks, 500 where the model is at fault."""
     if isinstance(error, Refused):
         return error.status
+    if isinstance(error, FaultyRows) and any(each.too_large for each in error.faults):
+        return 413
     return 422 if isinstance(error, RequestError) and not isinstance(error, RunError) else 500
 
 

@@ -6,14 +6,21 @@ import asyncio
 import hmac
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs
+
+from python_multipart.multipart import parse_options_header
 
 from trainwright.deploy.server.refusals import Refused, written
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+SILENT = 5.0
+"""Seconds without a byte after which what is left of a body is not waited for."""
 
 
 class ClientGone(Exception):
@@ -24,9 +31,24 @@ class Request:
     """One request."""
 
     def __init__(self, scope: Mapping[str, Any], receive: Receive) -> None:
-        self.scope, self.receive = scope, receive
+        self.scope, self._receive = scope, receive
         self.path, self.method = str(scope["path"]), str(scope["method"])
         self.began = time.monotonic()
+        self.unread = self.headers.get("content-length", "0") != "0" or "transfer-encoding" in self.headers
+        """Whether there is more of the body."""
+
+    async def receive(self) -> Mapping[str, Any]:
+        """The next message of who asks."""
+        message = await self._receive()
+        self.unread = self.unread and message["type"] == "http.request" and bool(message.get("more_body", False))
+        return message
+
+    async def read_out(self, until: float) -> None:
+        """Read what is left of the body and keep none of it: who sends it all first never sees an answer on a closed connection."""
+        with suppress(TimeoutError):
+            while self.unread:
+                async with asyncio.timeout(max(min(until - time.monotonic(), SILENT), 0.001)):
+                    await self.receive()
 
     @cached_property
     def headers(self) -> dict[str, str]:
@@ -37,6 +59,12 @@ class Request:
     def kind(self) -> str:
         """The type of the body, without its parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def charset(self) -> str:
+        """How text in the body is written, as its type says; empty where it does not."""
+        _, options = parse_options_header(self.headers.get("content-type", ""))
+        return options.get(b"charset", b"").decode("latin-1").strip()
 
     def query(self, name: str) -> str:
         """What the address says after `?name=`; empty where it does not."""
@@ -76,9 +104,7 @@ class Request:
 
 def _too_large(most: int) -> Refused:
     fix = "send fewer rows at once"
-    return Refused(
-        413, "the body is too large", where="body", why=f"this server takes {most:,} bytes", fix=fix, headers={"Connection": "close"}
-    )
+    return Refused(413, "the body is too large", where="body", why=f"this server takes {most:,} bytes", fix=fix)
 
 
 def refuse_stranger(request: Request, token: str) -> None:

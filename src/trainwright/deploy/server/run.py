@@ -7,8 +7,9 @@ import errno
 import logging
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -79,21 +80,46 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+@contextmanager
+def ending_by_signals() -> Iterator[None]:
+    """Leave what is inside at the first SIGINT or SIGTERM, so that what was begun is ended and removed, and go on behind it."""
+    left = False
+
+    def leave(*_: Any) -> None:
+        nonlocal left
+        if not left:  # a second one must not break off the removing
+            left = True
+            raise KeyboardInterrupt
+
+    with handling(leave), suppress(KeyboardInterrupt):
+        yield
+
+
+@contextmanager
+def handling(handler: Callable[..., Any]) -> Iterator[None]:
+    """Let a handler have the signals that end a server; those of a thread beside the main one nobody can have."""
+    main = threading.current_thread() is threading.main_thread()
+    before = {each: signal.signal(each, handler) for each in SIGNALS} if main else {}
+    try:
+        yield
+    finally:
+        for each, former in before.items():
+            signal.signal(each, former)
+
+
 def serve(app: Any, listening: socket.socket, options: ServeOptions) -> None:
     """Answer until SIGINT or SIGTERM; then no more is taken, what was is answered, and it returns."""
     import uvicorn
+
+    from trainwright.deploy.server.connections import limited
 
     class Server(uvicorn.Server):
         """One that ends by a signal as a command that is done, and not as one that was killed."""
 
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
-            before = {each: signal.signal(each, self.handle_exit) for each in SIGNALS}
-            try:
+            with handling(self.handle_exit):
                 yield
-            finally:
-                for each, handler in before.items():
-                    signal.signal(each, handler)
 
     config = uvicorn.Config(
         app,
@@ -103,6 +129,7 @@ def serve(app: Any, listening: socket.socket, options: ServeOptions) -> None:
         proxy_headers=False,
         lifespan="on" if options.gradio else "off",  # a page of Gradio begins its queue with the server
         ws="none",
+        http=limited(options.seconds),
         timeout_graceful_shutdown=int(options.seconds) + 1,
     )
     asyncio.run(Server(config).serve(sockets=[listening]))

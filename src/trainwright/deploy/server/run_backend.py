@@ -16,9 +16,12 @@ from trainwright.config.own_code import describe_failure
 from trainwright.deploy.host.answers import json_values, list_array
 from trainwright.deploy.host.description import Column, Description
 from trainwright.deploy.host.faults import Fault, FaultyRows
-from trainwright.deploy.host.files import content_of
+from trainwright.deploy.host.files import SENT, TooLarge, content_of
+from trainwright.deploy.host.pictures import too_large
 from trainwright.deploy.host.rows import DTYPES, Asked, RowReader
 from trainwright.deploy.server.bodies import Body
+from trainwright.domains.images.reading.decoding import TooManyPixels, size_of
+from trainwright.domains.images.reading.options import MAX_PIXELS, Decoding
 from trainwright.domains.predictor import Field, Predictor
 from trainwright.features.npy import Unreadable
 
@@ -32,8 +35,8 @@ class RunBackend:
 
     joins = False
 
-    def __init__(self, predictor: Predictor, name: str, digest: str) -> None:
-        self.predictor, self.name, self.digest = predictor, name, digest
+    def __init__(self, predictor: Predictor, name: str, digest: str, max_pixels: int = MAX_PIXELS) -> None:
+        self.predictor, self.name, self.digest, self.max_pixels = predictor, name, digest, max_pixels
         self.fields = {each.name: each for each in predictor.inputs}
         self.arrays = all(_is_dtype(each) for each in self.fields.values())
         columns = {name: Column(name, each.type, {"shape": list(each.shape)}) for name, each in self.fields.items()} if self.arrays else {}
@@ -102,14 +105,28 @@ class RunBackend:
             for name in [name for name in row if name in self.fields and self.fields[name].type in FILES and row[name] is not None]:
                 path = folder / f"{at}-{len(found)}-{list(self.fields).index(name)}{ENDINGS[self.fields[name].type]}"
                 try:
-                    path.write_bytes(content_of(row[name]))
+                    path.write_bytes(self._content(row[name], name))
+                except TooLarge as error:
+                    faults.append(Fault("the file is too large", name, at, str(error), "send a smaller one", too_large=True))
                 except Unreadable as error:
-                    faults.append(Fault("the file cannot be read", name, at, str(error), "send its bytes in a form, or as base64"))
+                    faults.append(Fault("the file cannot be read", name, at, str(error), SENT))
                 made[name] = str(path)
             found.append(made)
         if faults:
             raise FaultyRows(faults)
         return found
+
+    def _content(self, value: Any, name: str) -> bytes:
+        """The bytes of a file; raises Unreadable for none, and for a picture of too many pixels. Others the model refuses itself."""
+        content = content_of(value)
+        if self.fields[name].type == "image":
+            try:
+                size_of(content, Decoding(max_pixels=self.max_pixels))
+            except TooManyPixels as error:
+                raise too_large(error, True) from error
+            except Unreadable:
+                pass  # the model says what is wrong
+        return content
 
     def check(self, outputs: Any, asked: Asked) -> None:
         """Nothing: the run refuses such rows itself."""

@@ -14,7 +14,7 @@ import pyarrow as pa
 from trainwright.deploy.host.model import placed
 from trainwright.deploy.host.rows import Asked, require_whole
 from trainwright.deploy.server.batching import Batcher
-from trainwright.deploy.server.bodies import Body, of_rows
+from trainwright.deploy.server.bodies import PARTS, Body, of_rows
 from trainwright.deploy.server.metrics import Counted
 from trainwright.deploy.server.options import ServeOptions
 from trainwright.deploy.server.refusals import Refused
@@ -99,7 +99,7 @@ class Service:
 
     def _limits(self) -> dict[str, Any]:
         given = self.options
-        return {"bytes": int(given.max_bytes), "rows": given.max_rows, "pixels": given.max_pixels, "seconds": given.seconds}
+        return {"bytes": int(given.max_bytes), "rows": given.max_rows, "parts": PARTS, "pixels": given.max_pixels, "seconds": given.seconds}
 
     def warm_up(self, rows: list[dict[str, Any]]) -> None:
         """Answer some rows, once to load what is loaded late and once to see how long it takes; then it is ready."""

@@ -48,6 +48,14 @@ GAIN = 2
 MANY_PAGES = ("TIFF", "ICO", "PSD", "MPO")
 
 
+class TooManyPixels(Unreadable):
+    """A picture of more pixels than are read."""
+
+    def __init__(self, width: int, height: int, most: int) -> None:
+        super().__init__(f"it has {width:,} × {height:,} pixels, more than `max_pixels: {most}` allows (a larger one reads it)")
+        self.size, self.most = f"{width:,} × {height:,}", most
+
+
 class Picture(NamedTuple):
     """A decoded picture `(channels, height, width)`, uint8 or float32 in 0 to 255, and what it was like."""
 
@@ -183,9 +191,7 @@ def _open(content: bytes, options: Decoding) -> Any:
 def _check_size(picture: Any, options: Decoding) -> None:
     width, height = picture.size
     if width * height > options.max_pixels:
-        raise Unreadable(
-            f"it has {width:,} × {height:,} pixels, more than `max_pixels: {options.max_pixels}` allows (a larger one reads it)"
-        )
+        raise TooManyPixels(width, height, options.max_pixels)
     if not width or not height:
         raise Unreadable(f"it has {width} × {height} pixels")
 
