@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import pickle
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,34 @@ def test_what_is_no_such_file_is_refused_in_words_with_its_row(column: Column, v
     reader = {"image": PictureReader, "signal": RecordingReader, "file": ArrayReader}[column.kind](column)
     reader.limit(1_000_000)
     assert said in refusal(reader, value)
+
+
+def test_a_recording_that_says_less_than_those_of_training_is_read_as_they_were() -> None:
+    reading = {"rate": 100.0, "leads": ["I", "II", "V1"]}
+    reader = RecordingReader(Column("ecg", "signal", {"shape": [3, 40], "axes": [3, "ecg.length"], "reading": reading}))
+    values = np.arange(120, dtype=np.float32).reshape(3, 40)
+    for sent in (values.tolist(), {"bytes": npy(values)}, {"bytes": npy(values.T)}):
+        told = Told()
+        parts = reader.quick([sent], told)
+        assert told.faults == [] and parts is not None
+        np.testing.assert_array_equal(parts[""][0], values)
+    assert "it has no lead I, II, V1; it has left, right" in refusal(reader, {"bytes": wav(np.zeros((40, 2), "<i2"), 100)})
+    told = Told()
+    parts = reader.quick([{"bytes": wav(values.T.astype("<i2"), 50)}], told)
+    assert told.faults == [] and parts is not None and parts["length"].tolist() == [80]
+    assert "it begins as a .wav file does, and what follows is damaged" in refusal(reader, {"bytes": b"RIFF\0\0"})
+    for sent in ([[1.0], [1.0, 2.0]], ["x"], []):
+        assert "send a recording" in refusal(reader, sent)
+
+
+def wav(samples: np.ndarray, rate: int) -> bytes:
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
+        file.setnchannels(samples.shape[1])
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
+    return content.getvalue()
 
 
 def test_a_missing_picture_has_the_mean_colour_and_is_said_to_be_missing() -> None:

@@ -91,7 +91,7 @@ def fill_guest(browser: Browser, row: dict[str, Any]) -> None:
         browser.evaluate(
             f"[...document.querySelectorAll('[data-name=likes] label')].find(each => each.innerText.trim() === '{word}').click()"
         )
-    browser.evaluate(f"{field('since', 'input')}.value = '{row['since']}T00:00:00'")
+    browser.evaluate(f"{field('since', 'input')}.value = '{row['since']}'")
 
 
 def fill_files(browser: Browser, row: dict[str, Any]) -> None:
@@ -140,6 +140,18 @@ def test_numbers_menus_boxes_and_dates_are_typed_and_the_answer_is_that_of_predi
     answer = ask_empty(browser, address, fill_guest, row)
     assert types(browser) == {"number", "category", "binary", "date", "set"}
     assert_same(answer, shipped.run.predict([{name: row[name] for name in row if name not in ("stays", "spends")}])[0])
+
+
+def test_what_is_left_empty_is_missing_and_half_a_date_is_told(browser: Browser, address: str, shipped: Any) -> None:
+    row = {name: values[7] for name, values in guests().items() if name not in ("stays", "spends")}
+    answer = ask_empty(browser, address, lambda tab, _: [write(tab, name, str(row[name])) for name in ("age", "fare")], row)
+    assert_same(answer, shipped.run.predict([dict.fromkeys(row) | {name: row[name] for name in ("age", "fare")}])[0])
+    browser.evaluate(f"{field('since', 'input')}.focus()")
+    for digit in "05":
+        browser.call("Input.dispatchKeyEvent", type="char", text=digit)
+    ask(browser)
+    assert "filled in by half" in browser.evaluate(f"{field('since', '.wrong')}.innerText")
+    assert browser.evaluate("document.activeElement.closest('.field').dataset.name") == "since"
 
 
 def test_texts_lists_pictures_and_recordings_are_given_and_the_answer_is_that_of_predict(

@@ -289,12 +289,12 @@ def test_a_range_that_begins_at_zero_is_in_the_schema():
     assert (found["low"], found["high"]) == (0, 9) and "formats" not in found
 
 
-@pytest.mark.parametrize("given", ["1e999", 10**400, "-1e999"])
+@pytest.mark.parametrize("given", ["1e999", 10**400, "-1e999"], ids=["text", "digits", "below"])
 def test_a_number_that_64_bits_cannot_hold_is_named_as_it_was_sent(app, given):
     what = post(app, {"rows": [{**ROW, "age": given}]}).json()["error"]["what"]
     assert what.endswith("is infinite as a number of 64 bits") and what.startswith(repr(given)[:70])
     listed = post(app, {"rows": [{**ROW, "place": [1, given]}]}).json()["error"]["what"]
-    assert listed.endswith("in the list is infinite as a number of 64 bits") and listed.startswith(repr(given)[:70])
+    assert listed.endswith("is infinite as a number of 64 bits") and listed.startswith(repr(given)[:70])
 
 
 def test_a_port_that_is_taken_and_an_address_of_another_machine_are_told():

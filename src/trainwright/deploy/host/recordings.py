@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ import numpy as np
 from trainwright.deploy.host.description import Column
 from trainwright.deploy.host.files import FileReader, TooLarge
 from trainwright.deploy.host.readers import Parts
+from trainwright.domains.signals.reading import probe
+from trainwright.domains.signals.reading.facts import channel_names
 from trainwright.domains.signals.recording import Reader
 from trainwright.features.npy import KINDS, Unreadable
 
@@ -32,6 +34,8 @@ BEGINNINGS = {
     b"\xffBIOSEMI": ".bdf",
 }
 """First bytes of a file → its ending. A file that may name others (WFDB, HDF5, playlists) is not among them, since it would open them."""
+SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aiff")
+"""Of these two libraries say at length why they cannot read one."""
 SAMPLES = 1 << 26
 """Samples of all channels that one recording may have: some kinds of file say many in few bytes."""
 
@@ -67,7 +71,7 @@ class ArrayReader(FileReader):
         return found.astype(np.float32)
 
     def _array(self, value: Any, row: int, told: Any) -> np.ndarray | None:
-        found = super()._array(value, row, told)
+        found = super()._array(_as_file(value), row, told)
         if found is None or not (fault := self._shape_fault(found)):
             return found
         told.refuse(self.name, [row], [""], "the file holds an array of another shape", why=fault, fix="send one as in training")
@@ -96,6 +100,18 @@ class ArrayReader(FileReader):
         return {"": made, "length": np.array(lengths, np.int64)}
 
 
+def _as_file(value: Any) -> Any:
+    """An array that was sent as lists of JSON, as the .npy file that holds it; anything else as it is."""
+    if not isinstance(value, list):
+        return value
+    content = BytesIO()
+    try:
+        np.save(content, np.array(value, np.float32), allow_pickle=False)
+    except (ValueError, TypeError, OverflowError):
+        return {"bytes": b""}  # which is no file either, and told so
+    return {"bytes": content.getvalue()}
+
+
 class RecordingReader(ArrayReader):
     """A recording of the channels and the rate of training, `(channels, time)`."""
 
@@ -119,10 +135,28 @@ class RecordingReader(ArrayReader):
         with tempfile.TemporaryDirectory(prefix="trainwright-") as folder:
             path = Path(folder, f"recording{ending}")
             path.write_bytes(content)
-            facts = self.reader.probe(str(path))
+            reader = self._completed(str(path), ending)
+            facts = reader.probe(str(path))
             if facts.length * max(len(facts.channels), 1) > SAMPLES:
                 raise TooLarge(f"it has {facts.length:,} samples of {len(facts.channels)} channels, and {SAMPLES:,} are taken")
-            return self.reader.read(str(path))
+            return reader.read(str(path))
+
+    def _completed(self, path: str, ending: str) -> Reader:
+        """The reader, with what a file does not say as it was in training: how many samples a second, and which channel is which."""
+        try:
+            facts = probe(path, rate=self.reader.file_rate, repair=self.reader.repairs)
+        except Unreadable as error:
+            if ending not in SOUNDS:
+                raise
+            raise Unreadable(f"it begins as a {ending} file does, and what follows is damaged or cut off") from error
+        reader, leads = self.reader, self.reader.leads
+        if facts.rate is None:
+            reader = replace(reader, file_rate=reader.rate)
+        count = len(facts.channels)
+        unnamed = tuple(facts.channels) in (channel_names(count), tuple(f"channel_{number}" for number in range(1, count + 1)))
+        if leads is not None and len(leads) == count and unnamed and set(leads) != set(facts.channels):
+            reader = replace(reader, leads=None, channel="all")
+        return reader
 
 
 def _ending_of(content: bytes) -> str:

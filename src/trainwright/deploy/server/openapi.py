@@ -89,7 +89,8 @@ def _row(inputs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _column(given: dict[str, Any]) -> dict[str, Any]:
     if given.get("file"):
-        return {"type": ["object", "null"], "properties": {"base64": {"type": "string"}}, "required": ["base64"]}
+        kinds = ["object", *(["array"] if ".npy" in given.get("accept", "") else []), "null"]
+        return {"type": kinds, "properties": {"base64": {"type": "string"}}, "required": ["base64"]}
     if given["type"] in SEVERAL:
         return {"type": ["array", "string", "null"]}
     return {"type": SINGLE.get(given["type"], ["string", "number", "boolean", "null"])}

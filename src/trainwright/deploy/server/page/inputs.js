@@ -7,7 +7,7 @@ const MENU = 200; // more values than these are typed, with suggestions
 const BOXES = 16; // more words of a set than these are typed
 const EMPTY = "— nothing —";
 
-/** {node, read, write, complain}: `read` gives what is sent of it (a File, a value, null), `write` shows a value. */
+/** {node, read, write, fault, complain}: `read` gives what is sent of it (a File, a value, null), `fault` why it gives nothing yet, `write` shows a value. */
 export function makeField(input, index) {
   const id = `input-${index}`;
   const made = maker(input)(input, id);
@@ -19,7 +19,7 @@ export function makeField(input, index) {
   const node = tag("div", { class: "field", "data-name": input.name, "data-type": input.type, ...group }, name, tag("div", {}, made.node, hint, wrong));
   const control = made.control || made.node;
   if (hint) control.setAttribute("aria-describedby", hint.id);
-  return { input, node, read: made.read, write: made.write, control, complain: (text) => complain(control, wrong, hint, text) };
+  return { input, node, read: made.read, write: made.write, fault: made.fault || (() => ""), control, complain: (text) => complain(control, wrong, hint, text) };
 }
 
 function complain(control, wrong, hint, text) {
@@ -97,11 +97,13 @@ function plainField(input, id) {
 }
 
 function dateField(input, id) {
-  const node = tag("input", { id, type: "datetime-local", step: 1 });
+  const days = /^\d{4}-\d\d-\d\d([T ]00:00(:00(\.0+)?)?)?$/.test(String(input.typical ?? ""));
+  const node = tag("input", days ? { id, type: "date" } : { id, type: "datetime-local", step: 1 });
   return {
     node,
     read: () => (node.value === "" ? null : node.value),
-    write: (value) => { node.value = value ? String(value).slice(0, 19).replace(" ", "T") : ""; },
+    fault: () => (node.validity.badInput ? `it is filled in by half: give ${days ? "day, month and year" : "the day and the time"}, or nothing` : ""),
+    write: (value) => { node.value = value ? String(value).slice(0, days ? 10 : 19).replace(" ", "T") : ""; },
   };
 }
 
@@ -122,10 +124,14 @@ function boxesField(input, id) {
     node: tag("div", { class: "choices" }, labels),
     control: boxes[0],
     group: true,
-    read: () => input.values.filter((_, place) => boxes[place].checked),
+    hint: "none ticked: not known, as an empty cell is",
+    read: () => orNothing(input.values.filter((_, place) => boxes[place].checked)),
     write: (value) => boxes.forEach((box, place) => { box.checked = Array.isArray(value) && value.map(String).includes(String(input.values[place])); }),
   };
 }
+
+/** A list, or null for an empty one: a field with nothing in it is a cell with nothing in it. */
+const orNothing = (list) => (list.length ? list : null);
 
 function wordsField(input, id) {
   const node = tag("textarea", { id, rows: 2, autocomplete: "off" });
@@ -133,7 +139,7 @@ function wordsField(input, id) {
   return {
     node,
     hint: `one on each line${some ? `, such as ${some}` : ""}`,
-    read: () => node.value.split("\n").map((each) => each.trim()).filter(Boolean),
+    read: () => orNothing(node.value.split("\n").map((each) => each.trim()).filter(Boolean)),
     write: (value) => { node.value = Array.isArray(value) ? value.join("\n") : value ?? ""; },
   };
 }

@@ -59,6 +59,11 @@ function find(fields, text) {
 }
 
 async function askBoth(schema, fields) {
+  const halves = fields.filter((each) => each.fault());
+  if (halves.length) {
+    refuse(new Refused(0, halves.map((each) => ({ what: each.fault(), where: `column '${each.input.name}'`, column: each.input.name }))), fields);
+    return;
+  }
   asked += 1;
   const number = asked;
   const values = Object.fromEntries(fields.map((each) => [each.input.name, each.read()]));
