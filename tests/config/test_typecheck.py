@@ -90,7 +90,7 @@ import jaxtyping, yaml
 from trainwright.nn.networks.mlp import MLP
 assert not hasattr(yaml.safe_load, "__wrapped__") and hasattr(MLP.forward, "__wrapped__")
 try:
-    MLP(3, 4, 1)(None)
+    MLP(3, [4])(None)
 except jaxtyping.TypeCheckError as error:
     print("MLP.forward" in str(error))
 """

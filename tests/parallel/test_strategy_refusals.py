@@ -168,7 +168,7 @@ def test_ranks_that_are_neighbours_split_layers() -> None:
 
 def test_what_hangs_on_a_linear_layer_of_our_own_is_called() -> None:
     seen: list[str] = []
-    layers = MLP(4, 6, 2)
+    layers = MLP(4, [6, 6])
     x = torch.randn(3, 4)
     before = layers(x)
     layers.linears[0].register_forward_hook(lambda *_: seen.append("after"))
