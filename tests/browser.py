@@ -132,13 +132,18 @@ class Browser:
         """Load a file or an address at a width and colour scheme; returns complaints (console, exceptions) and other requests."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self.events.clear()
+        self._go_to("about:blank")  # what the page before it still asks for is not asked by this one
         url = page if isinstance(page, str) else page.resolve().as_uri()
+        self._go_to(url)
+        self.evaluate("new Promise(done => setTimeout(done, 50))")
+        return self._complaints(), self._requests(url)
+
+    def _go_to(self, url: str) -> None:
+        """Load an address, and keep what happens from here on."""
+        self.events.clear()
         self.call("Page.navigate", url=url)
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._read())
-        self.evaluate("new Promise(done => setTimeout(done, 50))")
-        return self._complaints(), self._requests(url)
 
     def _complaints(self) -> list[str]:
         kinds = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")

@@ -45,9 +45,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "events": {"handlers": ["console"]},
     "metric_handlers": {"groups": {"train": "none"}},
     "quantization_aware": {},
+    "pruning": {"schedule": "one_shot"},
 }
 """Every registered callback, with options that make it work in a short run."""
-TRAINING = ("quantization_aware",)
+TRAINING = ("quantization_aware", "pruning")
 """Those that are there to change what is learned."""
 
 
@@ -123,7 +124,7 @@ def test_no_step_waits_for_the_device(name: str, tmp_path: Path) -> None:
     assert set(per_step.values()) == {0}
 
 
-@pytest.mark.parametrize("name", ["learning_rate_monitor", "gradient_flow", "gradient_noise", "dead_units", "quantization_aware"])
+@pytest.mark.parametrize("name", ["learning_rate_monitor", "gradient_flow", "gradient_noise", "dead_units", *TRAINING])
 @pytest.mark.parametrize("k", [1, 2, 5, 6, 7, 13])
 def test_what_is_logged_after_a_restart_is_what_would_have_been_logged(name: str, k: int, unbroken: Any, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):

@@ -23,7 +23,7 @@ from trainwright.engine.system import Batch, System
 from trainwright.files.text import write_json
 from trainwright.nn.pruning.base import PruningMethod
 from trainwright.nn.pruning.choosing import ChosenWeights, choose_weights
-from trainwright.nn.pruning.sparsity import FILE, describe, record
+from trainwright.nn.pruning.sparsity import FILE, describe, record, sparsity
 from trainwright.nn.pruning.torch_methods import as_method
 from trainwright.optim.schedules.base import Extent
 
@@ -126,7 +126,7 @@ class Pruning(Callback):
         """Prune, where more is due after this step."""
         self._prune_if_due(session)
         if row_follows(session, session.step):
-            session.log("sparsity", record(system, self.chosen, session.parts.pruned.kept)["sparsity"], reduce="last")
+            session.log("sparsity", sparsity(system, self.chosen, session.parts.pruned.kept), reduce="last")
 
     def _prune_if_due(self, session: Session) -> None:
         steps, first = self._steps, self.first or 0

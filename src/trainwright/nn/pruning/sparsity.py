@@ -40,6 +40,14 @@ def record(model: nn.Module, chosen: ChosenWeights, kept: Mapping[str, Tensor]) 
     return {"sparsity": sparsity, **totals, "parameters": parameters, "layers": layers, "left_out": chosen.left_out}
 
 
+def sparsity(model: nn.Module, chosen: ChosenWeights, kept: Mapping[str, Tensor]) -> Tensor | float:
+    """The share of the weights that are masked, as `record` has it, left on the device until somebody reads it."""
+    params = dict(model.named_parameters())
+    weights = sum(each.taken(params[name].detach()).numel() for name, each in chosen.weights.items())
+    pruned = [(~each.taken(kept[name])).sum() for name, each in chosen.weights.items() if name in kept]
+    return sum(pruned[1:], pruned[0]).double() / weights if pruned and weights else 0.0
+
+
 def describe(found: dict[str, Any], step: int) -> str:
     """A line for the log."""
     return f"pruned at step {step}: {found['pruned']:,} of {found['weights']:,} weights are held at zero ({100 * found['sparsity']:.4g} %)"
