@@ -15,7 +15,8 @@ from made_models import ROW, write_model
 from trainwright.config.errors import RequestError
 from trainwright.deploy.host.description import Column
 from trainwright.deploy.host.model import open_model
-from trainwright.deploy.host.values import NumberReader
+from trainwright.deploy.host.recordings import RecordingReader
+from trainwright.deploy.host.values import DateReader, NumberReader
 from trainwright.deploy.server.app import Application
 from trainwright.deploy.server.hosted import HostedBackend, describe_column
 from trainwright.deploy.server.options import ServeOptions
@@ -91,6 +92,12 @@ def test_the_part_rows_may_be_what_a_body_of_json_is(app):
     expected = post(app, {"rows": [ROW]}).json()
     for given in ({"rows": [ROW]}, {"columns": {name: [each] for name, each in ROW.items()}}, ROW):
         assert send(app, "POST", "/predict", files={"rows": (None, json.dumps(given))}).json() == expected
+
+
+def test_a_form_that_is_none_is_answered_and_not_told_on_the_console(app, caplog):
+    with caplog.at_level("WARNING"):
+        refused = post(app, b"--x", "multipart/form-data; boundary=b")
+    assert refused.status_code == 400 and not caplog.records
 
 
 def test_a_form_of_too_many_parts_is_told_the_limit(app):
@@ -287,6 +294,13 @@ def test_openapi_says_whether_a_token_is_asked_for(app, model):
 def test_a_range_that_begins_at_zero_is_in_the_schema():
     found = describe_column(NumberReader(Column("age", "number", {"low": 0, "high": 9, "typical": 1})))
     assert (found["low"], found["high"]) == (0, 9) and "formats" not in found
+    assert describe_column(DateReader(Column("day", "date", {"times": False})))["times"] is False
+
+
+@pytest.mark.parametrize(("leads", "records"), [(None, True), (["I"], True), (["I", "II"], False)])
+def test_a_microphone_is_offered_where_one_channel_is_enough(leads, records):
+    column = Column("ecg", "signal", {"shape": [len(leads or "1"), 40], "axes": [1, 40], "reading": {"rate": 100.0, "leads": leads}})
+    assert describe_column(RecordingReader(column))["microphone"] is records
 
 
 @pytest.mark.parametrize("given", ["1e999", 10**400, "-1e999"], ids=["text", "digits", "below"])

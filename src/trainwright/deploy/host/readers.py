@@ -35,6 +35,9 @@ class ColumnReader(ABC):
     accept = ""
     """Endings of files that it takes; empty where its values are no files."""
 
+    records = False
+    """Whether a sound that is recorded is a file that it takes."""
+
     @property
     def axes(self) -> list[Any]:
         """What each dimension of a file's array is: `height`, `width`, `time`, or its size."""

@@ -125,6 +125,7 @@ class RecordingReader(ArrayReader):
         given = {name: each for name, each in column.option("reading", {}).items() if name in known}
         leads = given.get("leads")
         self.reader = Reader(**{**given, "leads": tuple(leads) if leads else None})
+        self.records = len(leads or [""]) == 1
 
     @property
     def is_series(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from trainwright.deploy.server.refusals import Refused
 from trainwright.deploy.server.service import Service
 
 ROWS = "rows"
+logging.getLogger("python_multipart").setLevel(logging.ERROR)  # what is wrong with a form is answered, and no matter of the console
 
 
 async def read_form(headers: Mapping[str, str], content: bytes, service: Service) -> Body:

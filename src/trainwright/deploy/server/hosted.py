@@ -80,9 +80,9 @@ def describe_column(reader: ColumnReader) -> dict[str, Any]:
         "required": column.policy == "error",
         "typical": column.option("typical"),
     }
-    facts = {name: column.option(name) for name in ("low", "high", "length", "formats", "shape", "rate", "channels")}
-    found |= {name: given for name, given in facts.items() if given not in (None, [])}  # 0 is a low, or a high, too
-    found |= {"file": True, "accept": reader.accept, "axes": reader.axes} if reader.accept else {}
+    facts = {name: column.option(name) for name in ("low", "high", "length", "formats", "shape", "rate", "channels", "times")}
+    found |= {name: given for name, given in facts.items() if given not in (None, [])}  # 0 is a low, or a high, and False an answer
+    found |= {"file": True, "accept": reader.accept, "axes": reader.axes, "microphone": reader.records} if reader.accept else {}
     if words and column.kind in ("binary", "category", "set", "bag"):
         found |= {"values": words[:WORDS], "words": len(words)}
     return found

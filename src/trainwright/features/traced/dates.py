@@ -35,7 +35,7 @@ class DateColumn(TracedColumn):
         return {"": times.astype(np.int64)}
 
     def describe(self, feature: Any) -> dict[str, Any]:
-        rule = {"formats": feature.patterns, "order": feature.order, "timezone": feature.config.timezone}
+        rule = {"formats": feature.patterns, "order": feature.order, "timezone": feature.config.timezone, "times": bool(feature.has_times)}
         return {"gives": "microseconds since 1970, of local times", "missing": NOTHING, **rule}
 
     def example(self, rows: int, steps: int) -> Raw:

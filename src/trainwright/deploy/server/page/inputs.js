@@ -97,7 +97,7 @@ function plainField(input, id) {
 }
 
 function dateField(input, id) {
-  const days = /^\d{4}-\d\d-\d\d([T ]00:00(:00(\.0+)?)?)?$/.test(String(input.typical ?? ""));
+  const days = input.times === false; // training had none but whole days
   const node = tag("input", days ? { id, type: "date" } : { id, type: "datetime-local", step: 1 });
   return {
     node,
@@ -188,8 +188,7 @@ function fileField(input, id) {
     control.files = chosen.files;
     show();
   };
-  const recorded = input.type === "signal" && (input.accept || "").includes(".wav");
-  const button = recorded ? recordButton(input.name, input.rate, take, (text) => shown.replaceChildren(tag("p", { class: "wrong" }, text))) : null;
+  const button = input.microphone ? recordButton(input.name, input.rate, take, (text) => shown.replaceChildren(tag("p", { class: "wrong" }, text))) : null;
   if (button) control.after(button);
   const shape = Array.isArray(input.shape) && input.shape.length ? ` · read as ${input.shape.map((each) => each ?? "any").join(" × ")}` : "";
   return {
