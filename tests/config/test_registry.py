@@ -10,6 +10,7 @@ from trainwright.config.compose import compose
 from trainwright.config.errors import ConfigError, ManyErrors
 from trainwright.config.located import validate
 from trainwright.config.registry import KINDS, build, canonical_name, load, options_class, parts
+from trainwright.config.trust import reading, trusting
 from trainwright.systems.run_config import Config
 
 NET = '''
@@ -153,6 +154,15 @@ class TestClassesNamedByPath:
         config = validate(Config, compose(Config, folder / "c.yaml", (), {}))
         assert config.system.model.encoders["number"].type == f"{folder / 'net.py'}:Net"
 
+    def test_code_of_a_run_that_is_gone_is_in_the_copy_that_the_run_keeps(self, tmp_path):
+        copy = tmp_path / "run" / "code" / "files" / "nets" / "net.py"
+        copy.parent.mkdir(parents=True)
+        copy.write_text("")
+        with pytest.raises(ConfigError) as caught, trusting(True), reading(tmp_path / "run"):
+            load("encoder", f"{tmp_path}/gone/net.py:Net")
+        assert caught.value.why == f"no such file: {tmp_path}/gone/net.py"
+        assert caught.value.fix == f"the run keeps a copy: mkdir -p {tmp_path}/gone && cp {copy} {tmp_path}/gone/net.py"
+
     @pytest.mark.parametrize(
         ("name", "why", "fix"),
         [
@@ -162,6 +172,7 @@ class TestClassesNamedByPath:
             ("net:Nett", "net.py has no 'Nett'", "did you mean 'Net'?"),
             ("net.Nett", "net.py has no 'Nett'", "did you mean 'Net'?"),
             ("./absent.py:Net", "no such file", "relative to the working directory"),
+            ("/absent/net.py:Net", "no such file: /absent/net.py", "put the file back"),
             ("./net.py:Nett", "net.py has no 'Nett'", "did you mean 'Net'?"),
             ("broken:Net", "ZeroDivisionError: division by zero", "change what"),
             ("./broken.py:Net", "ZeroDivisionError: division by zero", "change what"),

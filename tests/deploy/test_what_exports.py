@@ -105,8 +105,31 @@ def test_encoders_answer_in_onnx_as_the_run_does_for_any_number_of_rows_and_leng
 
 
 def test_a_loop_that_a_graph_would_freeze_is_refused() -> None:
-    with pytest.raises(RequestError, match="for some sizes alone"):
-        trace_program(EncoderDeliverable(Case("state_space", CASES["state_space, lengths"].group, {"depth": 1, "width": 8}, differs=True)))
+    looping = EncoderDeliverable(CASES["fcn_wang, lengths"])
+    looping.module = Loop().eval()
+    with pytest.raises(RequestError, match="for some sizes alone") as caught:
+        trace_program(looping)
+    assert "for step in range(value.shape[3] // 8)" in caught.value.where
+
+
+class Loop(nn.Module):
+    """A loop over pieces, of which an example has one number."""
+
+    def forward(self, parts: dict[str, Tensor]) -> dict[str, Tensor]:
+        value = parts["value"]
+        total = torch.zeros_like(value[:, 0, 0, 0]) + parts["length"][:, 0]
+        for step in range(value.shape[3] // 8):
+            total = total * 0.5 + value[:, 0, 0, step]
+        return {"y": total}
+
+
+def test_a_state_space_over_rows_of_different_lengths_has_no_number_of_steps_of_its_own() -> None:
+    space = EncoderDeliverable(Case("state_space", CASES["state_space, lengths"].group, {"depth": 2, "width": 8}, differs=True))
+    program = trace_program(space, recurrent="torch")
+    for rows, steps in ((1, 251), (4, 90)):
+        given = space.draw(rows, steps)
+        with torch.no_grad():
+            torch.testing.assert_close(program.module()(given)["y"], space.module(given)["y"], atol=1e-5, rtol=1e-5)
 
 
 def test_every_encoder_is_on_the_page() -> None:

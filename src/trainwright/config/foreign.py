@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from trainwright.config.errors import FOREIGN, ConfigError, did_you_mean
 from trainwright.config.own_code import at_own_line
 from trainwright.config.received import ask_for_right, lacks_right
 from trainwright.config.torch_names import LISTED
-from trainwright.config.trust import ask, is_inside, is_named
+from trainwright.config.trust import ask, folder_read, is_inside, is_named
 from trainwright.config.vision_libraries import GUARDED, import_guarded, is_installed
 
 folders: ContextVar[tuple[Path, ...]] = ContextVar("folders", default=())
@@ -41,6 +42,8 @@ def is_path(name: str) -> bool:
     return ":" in name or "." in name
 
 
+KEPT = "code/files"
+"""Where a run keeps a copy of the code that it was trained with."""
 BY_PATH = "trainwright_file_"  # how the names of modules begin that were loaded by the path of their file
 
 
@@ -195,9 +198,20 @@ def _file(text: str, name: str) -> Path:
         if each.is_file():
             return each.resolve()
     looked = ", ".join(dict.fromkeys(str(each.resolve()) for each in tried))
-    raise ConfigError(
-        f"cannot import '{name}'", why=f"no such file: {looked}", fix="the path is relative to the working directory or to the config file"
-    )
+    fix = "the path is relative to the working directory or to the config file"
+    if Path(text).is_absolute():
+        fix = _where_it_was(Path(text))
+    raise ConfigError(f"cannot import '{name}'", why=f"no such file: {looked}", fix=fix)
+
+
+def _where_it_was(file: Path) -> str:
+    """What helps where a file is gone from its place: the copy that a run keeps of its code, where it has one."""
+    run = folder_read()
+    kept = [] if run is None else sorted((run / KEPT).glob(f"**/{file.name}"))
+    if len(kept) == 1:
+        folder = "" if file.parent.is_dir() else f"mkdir -p {shlex.quote(str(file.parent))} && "
+        return f"the run keeps a copy: {folder}cp {shlex.quote(str(kept[0]))} {shlex.quote(str(file))}"
+    return "put the file back at that place (a run keeps a copy of its code in RUN/code/files)"
 
 
 def module_of_file(file: Path) -> Any:

@@ -125,6 +125,12 @@ def is_reading() -> bool:
     return _reading.get() is not None
 
 
+def folder_read() -> Path | None:
+    """The run or model whose files are read now."""
+    scope = _reading.get()
+    return None if scope is None else scope.folder
+
+
 def uses_code() -> bool:
     """Whether what is built here names code that no list of Trainwright's has, so that its files are worth signing."""
     scope = _reading.get()

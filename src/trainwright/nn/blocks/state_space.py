@@ -43,12 +43,14 @@ def selective_scan(
     u, delta, a, b, c = (each.float() if each.dtype in (torch.float16, torch.bfloat16) else each for each in (u, delta, a, b, c))
     state = (u.new_zeros(*u.shape[:2], a.shape[1]) if start is None else start).to(torch.promote_types(u.dtype, a.dtype))
     delta, driven, b, c = (each.permute(2, 0, 1) for each in (delta, delta * u, b, c))  # time first, so that a step is one piece of memory
-    size = len(delta) if torch.compiler.is_exporting() else max(SEGMENT[u.is_cuda] // max(state.numel(), 1), 1)  # a graph is one piece
+    traced = torch.compiler.is_exporting()  # a graph is one piece, and len() of an axis of any size would fix it
+    size = 0 if traced else max(SEGMENT[u.is_cuda] // max(state.numel(), 1), 1)
+    of_any_length = traced and not isinstance(delta.shape[0], int)
     found = []
-    pieces = (torch.split(each, size) if size < len(each) else (each,) for each in (delta, driven, b, c))
+    pieces = ((each,) if traced or len(each) <= size else torch.split(each, size) for each in (delta, driven, b, c))
     segments = zip(*pieces, strict=True)
     for step, new, into, out in segments:
-        scan = scan_chunked if how == "chunked" or (how == "auto" and len(step) > LONG) else scan_steps
+        scan = scan_traced if of_any_length else scan_chunked if how == "chunked" or (how == "auto" and len(step) > LONG) else scan_steps
         states, state = scan(torch.exp(step[..., None] * a), new[..., None] * into[:, :, None], state)
         found.append((states * out[:, :, None]).sum(-1))
     y = torch.cat(found).permute(1, 2, 0)
@@ -62,6 +64,18 @@ def scan_steps(decay: Float[Tensor, " l *s"], driven: Float[Tensor, " l *s"], st
         state = torch.addcmul(new, kept, state)
         found.append(state)
     return torch.stack(found), state
+
+
+def scan_traced(decay: Float[Tensor, " l *s"], driven: Float[Tensor, " l *s"], state: Float[Tensor, " *s"]) -> tuple[Tensor, Tensor]:
+    """The same as one operation of a graph, `Scan` in ONNX, whose number of steps is not that of an example."""
+    from torch._higher_order_ops.scan import scan
+
+    def step(before: Tensor, here: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        after = torch.addcmul(here[1], here[0], before)
+        return after, after.clone()
+
+    last, states = scan(step, state, (decay, driven), dim=0)
+    return states, last
 
 
 def scan_chunked(decay: Float[Tensor, " l *s"], driven: Float[Tensor, " l *s"], state: Float[Tensor, " *s"]) -> tuple[Tensor, Tensor]:
