@@ -105,6 +105,11 @@ def test_one_weight_and_all_of_a_layer(here: Path) -> None:
 REFUSED: dict[str, tuple[list[str], str]] = {
     "an unknown method": (["--type", "l2"], "l1"),
     "an unknown option of the method": (["--type", "l1", "--dim", "1"], "--dim"),
+    "an option of another method": (["--type", "global_l1", "--dim", "0"], "an option of random_structured and ln_structured"),
+    "no file of masks": (["--type", "mask"], "give it: `.safetensors` or `.npz`"),
+    "more of four than four": (["--type", "2:4", "--keep", "5", "--of", "4"], "keep at most 3 of 4"),
+    "a norm of order 0": (["--type", "ln_structured", "--n", "0"], "write 1, 2 or inf"),
+    "less than one weight": (["--amount", "1e-9"], "prunes nothing"),
     "ninety": (["--amount", "90.0"], "0.9"),
     "everything": (["--amount", "1.0"], "below 1.0"),
     "no such layer": (["--names", "combinr"], "combiner"),

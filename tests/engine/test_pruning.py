@@ -130,6 +130,10 @@ def test_amounts_keep_their_type_through_a_configuration(tmp_path: Path) -> None
 
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "everything": ({"method": {"type": "l1", "amount": 1.0}}, "prunes everything", "below 1.0"),
+    "less than one weight": ({"method": {"type": "global_l1", "amount": 1e-9}}, "prunes nothing", "1 is one weight"),
+    "less than one weight by and by": ({**CUBIC, "method": {"type": "l1", "amount": 1e-9}}, "prunes nothing", "1 is one weight"),
+    "less than one row": ({"method": {"type": "ln_structured", "amount": 0.001}}, "prunes nothing", "1 is one slice"),
+    "all that is excluded": ({"exclude": ["*"]}, "nothing to prune", "exclude less"),
     "a layer that is not there": ({"names": ["encoder"]}, "no weight is called 'encoder'", ""),
     "a dimension that is not there": ({"method": {"type": "ln_structured", "dim": 2}}, "nothing to prune", ""),
     "more than there are": ({"method": {"type": "global_l1", "amount": 57}}, "more than there is", "0.5"),

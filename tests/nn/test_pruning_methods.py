@@ -177,6 +177,8 @@ REFUSED = {
     "a word": ("much", "'90 %'"),
     "yes": (True, "share"),
     "not a number": (math.nan, "share"),
+    "more than all, in percent": ("150 %", "write 0.9 or '90 %'"),
+    "nothing, in percent": ("0 %", "90 for as many"),
 }
 
 
@@ -186,6 +188,7 @@ def test_amounts_that_cannot_be_are_refused_with_what_to_write(name: str) -> Non
     with pytest.raises(ConfigError) as caught:
         read_amount(given)
     assert told in str(caught.value.fix)
+    assert "with a point" not in str(caught.value.why) or not isinstance(given, str)
 
 
 def test_a_count_beyond_what_there_is_names_the_weight() -> None:
@@ -265,6 +268,7 @@ def test_files_that_are_no_masks_are_refused(tmp_path: Any) -> None:
     save_file({"w": torch.full((3, 4), 0.5)}, tmp_path / "values.safetensors")
     (tmp_path / "broken.npz").write_bytes(b"PK no archive")
     (tmp_path / "m.pt").write_bytes(b"\x80")
+    (tmp_path / "text.npz").write_text("1 0 1")
     np.savez(tmp_path / "pickled.npz", w=np.array([object()], dtype=object))
     told = {
         "name.safetensors": "no weight that is pruned is called 'x'",
@@ -273,12 +277,14 @@ def test_files_that_are_no_masks_are_refused(tmp_path: Any) -> None:
         "broken.npz": "cannot be read",
         "pickled.npz": "cannot be read",
         "m.pt": "cannot be read from this file",
+        "text.npz": "cannot be read",
         "none.npz": "no such file",
     }
     for name, said in told.items():
         with pytest.raises(ConfigError) as caught:
             masks("mask", {"w": W}, file=str(tmp_path / name))
         assert said in caught.value.what and name in str(caught.value.where)
+        assert caught.value.fix and "pickle" not in str(caught.value.why)
 
 
 class LeastSquare(ScoredMethod):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from trainwright.config.errors import ConfigError, RequestError, RunError
 from trainwright.config.model import PartConfig
 from trainwright.config.part_options import check_options
 from trainwright.config.places import spell_key
-from trainwright.config.registry import canonical_name, options_class
+from trainwright.config.registry import canonical_name, options_class, parts
 from trainwright.config.trust import as_received, name_own
 from trainwright.domains.place import find_place
 from trainwright.engine.callbacks.options import PruningOptions
@@ -70,12 +70,22 @@ def read_asked(method: str, given: Mapping[str, Any], where: str) -> PruningOpti
     of_callback = [name for name in PruningOptions.model_fields if name not in ("type", "method")]
     spell = _as_flag if where == "command line" else str
     mine = {name: value for name, value in given.items() if name not in of_callback}
+    _refuse_of_others(method, [name for name in mine if name not in kind.model_fields], spell, where)
     made = check_options(kind, canonical_name("pruning_method", method), mine, where=where, spell=spell)
     theirs = {name: value for name, value in given.items() if name in of_callback}
     found: PartConfig = check_options(PruningOptions, "pruning", {**theirs, "method": made}, where=where, spell=spell)
     if not isinstance(found, PruningOptions):  # what was asked for
         raise TypeError(type(found).__name__)
     return found
+
+
+def _refuse_of_others(method: str, strange: Sequence[str], spell: Callable[[str], str], where: str) -> None:
+    """Raise RequestError for an option that other methods have."""
+    for name in strange:
+        owners = [each for each, part in parts("pruning_method").items() if name in part.config.model_fields]
+        if owners:
+            why, fix = f"it is an option of {' and '.join(owners)}", f"{spell('type')} {owners[0]}, or leave it out"
+            raise RequestError(f"'{spell(name)}' is no option of {method}", where=where, why=why, fix=fix)
 
 
 def _as_flag(name: str) -> str:

@@ -27,16 +27,26 @@ def check_options(
     try:
         return options.model_validate({"type": type, **given})
     except ValidationError as error:
-        refused = _refusals(error.errors(include_url=False), where, spell)
+        refused = _refusals(error.errors(include_url=False), where, spell, options)
         raise refused[0] if len(refused) == 1 else ManyErrors(refused) from error
 
 
-def _refusals(found: list[ErrorDetails], where: str, spell: Callable[[str], str]) -> list[RequestError]:
+def _refusals(found: list[ErrorDetails], where: str, spell: Callable[[str], str], options: type[PartConfig]) -> list[RequestError]:
     """One for each option, of all that refused it: the members of a union, or what stands inside."""
     grouped: dict[str, list[ErrorDetails]] = {}
     for each in found:
-        grouped.setdefault(spell(str(each["loc"][0])) if each["loc"] else "", []).append(each)
-    return [_refusal(name, each, where) for name, each in grouped.items()]
+        grouped.setdefault(str(each["loc"][0]) if each["loc"] else "", []).append(each)
+    return [
+        _missing(spell(name), options.model_fields[name].description, where)
+        if each[0]["type"] == "missing" and len(each[0]["loc"]) == 1
+        else _refusal(spell(name) if name else "", each, where)
+        for name, each in grouped.items()
+    ]
+
+
+def _missing(named: str, description: str | None, where: str) -> RequestError:
+    """The refusal of an option that must be given and was not, with what it is."""
+    return RequestError(f"{named} is missing", where=where, fix=f"give it: {' '.join((description or named).split())}")
 
 
 def _refusal(named: str, found: list[ErrorDetails], where: str) -> RequestError:

@@ -117,6 +117,8 @@ class Pruning(Callback):
         if self.first is None:
             self.first = session.step
             self._say_left_out(system)
+            if self.options.schedule == "cubic":  # what its end would refuse is told before the first step
+                self.rehearse(system)
         extent = session.plan.extent
         total = None if session.plan.max_steps is None else session.plan.max_steps - self.first
         self._steps = planned_steps(self.options, Extent(extent.steps_per_epoch, total, where=WHERE), WHERE)
@@ -172,6 +174,8 @@ class Pruning(Callback):
         made = _call_method(lambda: self.method.masks(weights, kept, share, generator))
         found = {name: made[name] & kept[name] for name in kept}
         self._refuse_nothing_left(found)
+        if share == 1.0 and not there:
+            self._refuse_nothing_pruned(found)
         return {name: self.chosen.weights[name].mask(mask) for name, mask in found.items()}
 
     def _refuse_nothing_left(self, kept: Mapping[str, Tensor]) -> None:
@@ -185,6 +189,15 @@ class Pruning(Callback):
             if name not in self._said:
                 self._said.add(name)
                 log.warning("pruning: nothing of %s is left: what follows it no longer depends on its inputs", name)
+
+    def _refuse_nothing_pruned(self, kept: Mapping[str, Tensor]) -> None:
+        """Raise ConfigError for a share so small that it is no weight at all."""
+        amount = getattr(self.options.method, "amount", None)
+        if isinstance(amount, float) and all(bool(mask.all()) for mask in kept.values()):
+            unit = "weight" if getattr(self.options.method, "dim", None) is None else "slice"
+            why = f"it is less than half a {unit}, of {sum(mask.numel() for mask in kept.values()):,} weights in {len(kept)} layers"
+            fix = f"give a larger share, or a count: 1 is one {unit}"
+            raise ConfigError(f"a share of {amount:g} prunes nothing", where=f"{WHERE}.method.amount", why=why, fix=fix)
 
     def _say_left_out(self, system: System) -> None:
         """Say that an amount without a point is a count, and what is not pruned."""

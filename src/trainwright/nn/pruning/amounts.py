@@ -18,7 +18,7 @@ EXAMPLES = "write 0.9 or '90 %' for a share, 90 for as many weights"
 def read_amount(given: Any) -> int | float:
     """An amount as a configuration spells it: a whole number from 1, a share in (0, 1], or a percentage. Raises ConfigError for others."""
     if isinstance(given, str) and (found := PERCENT.fullmatch(given)):
-        given = float(found[1]) / 100
+        return _share_of(given.strip(), float(found[1]))
     if isinstance(given, bool) or not isinstance(given, int | float):
         raise ConfigError(f"{given!r} is no amount", fix=EXAMPLES)
     if isinstance(given, int):
@@ -30,6 +30,15 @@ def read_amount(given: Any) -> int | float:
         fix = f"write {given / 100:g} or '{given:g} %'" if 1 < given <= 100 else EXAMPLES
         raise ConfigError(f"an amount of {given:g} cannot be", why="a number with a point is a share, above 0 and at most 1.0", fix=fix)
     return given
+
+
+def _share_of(written: str, percentage: float) -> float:
+    """A percentage as a share."""
+    if percentage == 0:
+        raise ConfigError(f"an amount of {written} cannot be", why="nothing would be pruned", fix=EXAMPLES)
+    if percentage > 100:
+        raise ConfigError(f"an amount of {written} cannot be", why="there are no more than all weights, 100 %", fix=EXAMPLES)
+    return percentage / 100
 
 
 class _Read:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -72,15 +72,15 @@ def choose_weights(
             padding = weight.module.padding_idx if isinstance(weight.module, EMBEDDINGS) else None
             found.weights[weight.path] = Prunable(weight.path, weight.aliases[1:], padding)
     if not found.weights:
-        raise _nothing(found.left_out, where)
+        raise _nothing(found.left_out, not_these, exclude, where)
     return found
 
 
-def _nothing(left_out: dict[str, str], where: str) -> ConfigError:
-    why = "; ".join(f"{name}: {reason}" for name, reason in list(left_out.items())[:4]) or "the model has no weights"
-    return ConfigError(
-        "there is nothing to prune", where=where, why=why, fix="name weights of linear layers or convolutions, or another method"
-    )
+def _nothing(left_out: dict[str, str], not_these: Collection[str], exclude: Sequence[str], where: str) -> ConfigError:
+    reasons = [f"{name}: {reason}" for name, reason in list(left_out.items())[:4]]
+    reasons += [f"exclude ({', '.join(exclude)}) takes {', '.join(sorted(not_these)[:4])} out"] if not_these else []
+    fix = "exclude less" if not_these else "name weights of linear layers or convolutions, or another method"
+    return ConfigError("there is nothing to prune", where=where, why="; ".join(reasons) or "the model has no weights", fix=fix)
 
 
 def _names_itself(pattern: str, weight: Weight) -> bool:

@@ -65,4 +65,6 @@ def read_arrays(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError as error:
         raise ConfigError("there is no such file of masks", where=str(path), fix="name a .safetensors or .npz file") from error
     except (OSError, ValueError, TypeError, EOFError) as error:
-        raise ConfigError("this file of masks cannot be read", where=str(path), why=str(error)[:200]) from error
+        why = f"it is no whole {path.suffix} file of arrays of numbers"
+        fix = "write it anew: np.savez(file, **{'layers.0.weight': mask}), with 1 where a weight is kept"
+        raise ConfigError("this file of masks cannot be read", where=str(path), why=why, fix=fix) from error

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from trainwright.config.model import PartConfig
+from trainwright.config.errors import RequestError
+from trainwright.config.model import PartConfig, as_refusal
 from trainwright.nn.pruning.amounts import Amount
 
 
@@ -80,6 +81,9 @@ class LnStructuredOptions(StructuredOptions):
     def _a_norm(cls, value: float) -> float:
         if value != value:
             raise ValueError("a norm is a number, inf or -inf")
+        if value == 0:
+            why, fix = "it counts what is not zero, so that all slices of a trained weight tie", "write 1, 2 or inf"
+            raise as_refusal(RequestError("a norm of order 0 tells no slices apart", why=why, fix=fix))
         return value
 
 
@@ -98,7 +102,8 @@ class SemiStructuredOptions(PartConfig):
     @model_validator(mode="after")
     def _fewer(self) -> SemiStructuredOptions:
         if self.keep >= self.of:
-            raise ValueError(f"keep is {self.keep} of {self.of}: nothing would be pruned")
+            fix = f"keep at most {self.of - 1} of {self.of}"
+            raise as_refusal(RequestError(f"keep is {self.keep} of {self.of}: nothing would be pruned", fix=fix))
         return self
 
 
