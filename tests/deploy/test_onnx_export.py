@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -123,6 +124,37 @@ def test_the_loader_beside_it_answers_rows_where_trainwright_and_torch_are_not(s
         assert given["spends.prediction"] == pytest.approx(wanted["spends_prediction"], rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"age": "a"}, "row 1, column 'age': 'a' cannot be read"),
+        ({"fare": "1,5"}, "row 1, column 'fare': '1,5'"),
+        ({"age": "inf"}, "'inf' cannot be read: it is infinite"),
+        ({"since": "soon"}, "row 1, column 'since': 'soon'"),
+    ],
+)
+def test_the_loader_tells_a_value_that_it_cannot_read_by_row_and_column(change: dict[str, str], said: str, shipped: Shipped) -> None:
+    row = {name: each[0] for name, each in guests(1).items()}
+    with pytest.raises(ValueError, match=re.escape(said)):
+        loader(shipped.folder).Model(str(shipped.file)).predict([row, {**row, **change}])
+
+
+def test_the_loader_says_how_it_is_called_and_which_file_is_not_there(
+    shipped: Shipped, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main_of_loader = loader(shipped.folder).main
+    assert main_of_loader([]) == 2 and "usage: python load_model.py" in capsys.readouterr().err
+    assert main_of_loader([str(shipped.file), "rows.csv"]) == 2 and "there is no file 'rows.csv'" in capsys.readouterr().err
+    (tmp_path / "rows.json").write_text("[{")
+    assert main_of_loader([str(shipped.file), str(tmp_path / "rows.json")]) == 2 and "rows.json: " in capsys.readouterr().err
+
+
+def test_the_loader_says_that_texts_need_tokenizers(shipped: Shipped, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(ValueError, match=r"column 'review' is text, .*pip install tokenizers"):
+        loader(shipped.folder).read_column("review", ["good"], {"type": "text"}, {"dtype": "int64", "axes": ["rows", "review.length"]})
+
+
 def test_the_card_says_what_it_takes_how_good_it_is_and_what_was_checked(shipped: Shipped) -> None:
     card = (shipped.folder / "MODEL_CARD.md").read_text()
     results = json.loads((shipped.run.path / "results.json").read_text())
@@ -150,6 +182,8 @@ def test_an_output_that_is_there_stays_as_it_is(shipped: Shipped, capsys: pytest
         (["--to", "onnx", "--fixed", "rows=1"], "the number of rows stays free"),
         (["--opset", "18"], "--opset has no effect here"),
         (["--to", "onnx", "--dtype", "fp16"], "--dtype has no effect here"),
+        (["--to", "onnx", "-o", "model.pt2"], "'model.pt2' ends as pt2 does"),
+        (["--to", "fx_folder", "-o", "model.onnx"], "-o model, or --to onnx"),
     ],
 )
 def test_what_a_person_may_write_wrongly_is_told_before_anything_is_written(
@@ -157,6 +191,17 @@ def test_what_a_person_may_write_wrongly_is_told_before_anything_is_written(
 ) -> None:
     assert main(["export", str(shipped.run.path), "-o", str(tmp_path / "out"), *words]) == 2
     assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_no_file_can_hold_is_refused_before_it_is_traced(
+    shipped: Shipped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("trainwright.deploy.exporters.onnx_exporter.LARGEST", 100)
+    monkeypatch.setattr("trainwright.deploy.tracing.program.trace_program", lambda *given: pytest.fail("it was traced"))
+    assert main(["export", str(shipped.run.path), "--to", "onnx", "-o", str(tmp_path / "m.onnx")]) == 2
+    said = capsys.readouterr().err
+    assert "too large for one ONNX file" in said and "--to pt2" in said
     assert not list(tmp_path.iterdir())
 
 

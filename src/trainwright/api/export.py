@@ -73,6 +73,8 @@ def export_run(
     """The same, with what messages call the place where options were given, and what opens its model where a path does not say it all."""
     form = form or form_of(output)
     exporter = make_exporter(form, options or {}, where)
+    if output is not None:
+        refuse_other_ending(output, form, exporter)
     place = find_place(path)
     if not require_config(place).has_model:
         why = "training did not reach its end"
@@ -91,6 +93,17 @@ def form_of(output: Path | None) -> str:
     endings = {each.load().suffix: name for name, each in parts("exporter").items()}
     found = [ending for ending in endings if ending and output.name.lower().endswith(ending)]
     return endings[max(found, key=len)] if found else PLAIN
+
+
+def refuse_other_ending(output: Path, form: str, exporter: Exporter) -> None:
+    """Raises RequestError for a place with the ending of another format than the one asked for."""
+    name, other = output.name, form_of(output)
+    if other in (PLAIN, OLD.get(form, form)) or (exporter.suffix and name.lower().endswith(exporter.suffix)):
+        return
+    stem = name[: -len(parts("exporter")[other].load().suffix)]
+    mine = f"a file that ends in {exporter.suffix}" if exporter.suffix else "a folder"
+    fix = f"-o {output.with_name(stem + exporter.suffix)}, or --to {other}"
+    raise RequestError(f"'{name}' ends as {other} does", where=f"-o {output}", why=f"--to {form} writes {mine}", fix=fix)
 
 
 def make_exporter(form: str, options: Mapping[str, Any] | PartConfig, where: str) -> Exporter:

@@ -65,6 +65,16 @@ def test_a_sample_is_the_same_in_any_batch(run: tw.Run, sampler: str) -> None:
     assert (six[0] - six[1]).abs().max() > 0.1 and not torch.allclose(six, run.sample(6, seed=1, **told), atol=0.1)
 
 
+@pytest.mark.parametrize("form", ["onnx", "pt2"])
+def test_it_is_exported_to_no_format_of_answers_and_what_it_does_is_said(
+    run: tw.Run, form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", "runs/digits", "--to", form, "-o", str(tmp_path / "made")]) == 2
+    said = capsys.readouterr().err
+    assert "makes new things, and answers no rows" in said and "trainwright sample" in said and "runs/digits" in said
+    assert not list(tmp_path.iterdir())
+
+
 def test_two_processes_draw_to_the_bit_what_one_does(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     words = ["sample", "runs/digits", "-n", "7", "--batch-size", "2", "--sampler", "dpmpp_2m_sde", "--seed", "5"]

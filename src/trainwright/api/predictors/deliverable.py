@@ -79,6 +79,8 @@ class SystemDeliverable(Deliverable):
                 found: Tensors = self.module(self.example())
         except FOREIGN as error:  # a person's own code raises anything
             fix = "let predict_step(self, batch) take the blocks of a batch without the target, and return tensors, rows first"
+            if getattr(self.module.system, "makes_samples", False):
+                fix = f"its samples are drawn by trainwright sample RUN; to export one network of it, {fix}"
             raise RequestError("this model cannot be traced", where="predict_step", why=describe_failure(error)[:300], fix=fix) from error
         return found
 

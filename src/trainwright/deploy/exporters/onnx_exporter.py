@@ -63,6 +63,7 @@ class OnnxExporter(Exporter):
         from trainwright.deploy.tracing.program import trace_program
 
         deliverable = trained.deliverable
+        refuse_large(sum(each.numel() * each.element_size() for each in (*deliverable.module.parameters(), *deliverable.module.buffers())))
         taken = {each.name for each in deliverable.inputs} | {each.name for each in deliverable.outputs}
         codes = name_codes(deliverable.tables, taken)
         asked = sizes_of(self.options.fixed, deliverable)
@@ -77,9 +78,7 @@ class OnnxExporter(Exporter):
         put_in_front(model, deliverable.tables, codes)
         describe_in(model, describe_trained(trained, deliverable.tables, self.fixed))
         model.producer_name, model.producer_version = "trainwright", __version__
-        if model.ByteSize() > LARGEST:
-            why = f"its weights have {model.ByteSize():,} bytes, and one ONNX file can hold {LARGEST:,}"
-            raise RequestError("this model is too large for one ONNX file", where="--to onnx", why=why, fix="export it as pt2")
+        refuse_large(model.ByteSize())
         onnx.checker.check_model(model)
         target.write_bytes(model.SerializeToString())
         return [target]
@@ -93,6 +92,14 @@ class OnnxExporter(Exporter):
 
     def open(self, target: Path) -> Answers:
         return open_session(target)
+
+
+def refuse_large(size: int) -> None:
+    """Raises RequestError for more bytes of weights than a file can have: before they are traced and converted, which takes minutes."""
+    if size > LARGEST:
+        why = f"its weights have {size:,} bytes, and one ONNX file can hold {LARGEST:,}"
+        fix = "--to pt2 writes a file of any size; without --to the model is copied as it is"
+        raise RequestError("this model is too large for one ONNX file", where="--to onnx", why=why, fix=fix)
 
 
 def open_session(target: Path, threads: int = 1) -> Answers:

@@ -1,4 +1,4 @@
-"""Predictions of an ONNX model that Trainwright wrote, without Trainwright: it needs numpy and onnxruntime.
+"""Predictions of an ONNX model that Trainwright wrote, without Trainwright: it needs numpy and onnxruntime, and tokenizers for texts.
 
 In a shell:   python load_model.py model.onnx rows.csv        (or rows.json: a list of objects by the names of the columns)
 In Python:    from load_model import Model; Model("model.onnx").predict([{"age": 41, "sex": "female"}])
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -71,22 +72,37 @@ def read_column(name: str, values: Sequence[Any], about: Mapping[str, Any], tens
     if kind in ("binary", "category"):
         return {name: np.array([number_of(join(as_text(each), about), about) for each in values], np.int64)}
     if kind == "date":
-        return {name: np.array([microseconds(each) for each in values], np.int64)}
+        return {name: np.array(each_of(name, values, microseconds), np.int64)}
     if kind in ("set", "bag", "sequence"):
         index, unknown = about["table"]["exact"], about["unknown"]
         lists = [None if is_missing(each) else words_of(each, about) for each in values]
         return pad(name, [each and [index.get(word, unknown) for word in each] for each in lists], int)
     if kind == "timeseries":
-        return pad(name, [None if is_missing(each) else [as_number(one) for one in words_of(each, about)] for each in values], float)
+        return pad(
+            name, each_of(name, values, lambda each: None if is_missing(each) else [as_number(one) for one in words_of(each, about)]), float
+        )
     if kind == "text":
-        from tokenizers import Tokenizer
-
+        try:
+            from tokenizers import Tokenizer
+        except ModuleNotFoundError as error:
+            raise ValueError(f"column '{name}' is text, which tokenizers divides: pip install tokenizers") from error
         split = Tokenizer.from_str(about["tokenizer"])
         texts = [about["fill"] if is_missing(each) else str(each) for each in values]
         return pad(name, [split.encode(each, add_special_tokens=False).ids for each in texts], int)
     if len(tensor["axes"]) > 1:
-        return {name: np.stack([array_of(each) for each in values]).astype(dtype)}
-    return {name: np.array([as_number(each) for each in values], np.float64)}
+        return {name: np.stack(each_of(name, values, array_of)).astype(dtype)}
+    return {name: np.array(each_of(name, values, as_number), np.float64)}
+
+
+def each_of(name: str, values: Sequence[Any], read: Callable[[Any], Any]) -> list[Any]:
+    """The values of a column as `read` reads each; raises ValueError with the row, counted from 0, and the column."""
+    found = []
+    for place, value in enumerate(values):
+        try:
+            found.append(read(value))
+        except (ValueError, TypeError, OSError) as error:
+            raise ValueError(f"row {place}, column '{name}': {value!r} cannot be read: {error}") from error
+    return found
 
 
 def is_missing(value: Any) -> bool:
@@ -95,8 +111,11 @@ def is_missing(value: Any) -> bool:
 
 
 def as_number(value: Any) -> float:
-    """A number; NaN where there is none."""
-    return float("nan") if is_missing(value) else float(value)
+    """A number; NaN where there is none. Raises ValueError for text that is none, and for an infinite one."""
+    found = float("nan") if is_missing(value) else float(value)
+    if math.isinf(found):
+        raise ValueError("it is infinite")
+    return found
 
 
 def as_text(value: Any) -> str:
@@ -164,6 +183,22 @@ def rows_in(path: str) -> list[Row]:
         return list(csv.DictReader(file))
 
 
-if __name__ == "__main__":
-    for answer in Model(sys.argv[1]).predict(rows_in(sys.argv[2])):
+def main(words: Sequence[str]) -> int:
+    """Print the answer to each row of a file; 2 and what is wrong with it where it cannot be read."""
+    absent = [each for each in words if not Path(each).is_file()]
+    if len(words) != 2 or absent:
+        wrong = f"there is no file '{absent[0]}'; " if absent else ""
+        print(f"{wrong}usage: python load_model.py model.onnx rows.csv", file=sys.stderr)
+        return 2
+    try:
+        answers = Model(words[0]).predict(rows_in(words[1]))
+    except ValueError as error:  # text that is no JSON, or no UTF-8, is one too
+        print(f"{words[1]}: {error}", file=sys.stderr)
+        return 2
+    for answer in answers:
         print(json.dumps(answer, ensure_ascii=False))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -13,6 +13,7 @@ from trainwright.config.errors import DataError, RequestError, RunError
 from trainwright.config.trust import as_received
 from trainwright.data.rows import Rows
 from trainwright.domains.chosen_weights import choose_weights
+from trainwright.domains.deliverable import Deliverable
 from trainwright.domains.diffusion.artifact import Artifact
 from trainwright.domains.diffusion.asked import read_asked
 from trainwright.domains.diffusion.prepared import PreparedDiffusion
@@ -94,6 +95,12 @@ class DiffusionPredictor(Predictor):
     def postprocess(self, tensors: Tensors) -> Columns:
         """What was made, as arrays."""
         return {name: each.cpu().numpy() for name, each in tensors.items()}
+
+    def deliverable(self) -> Deliverable:
+        """Raises RequestError: there are no answers that an artifact could give."""
+        why = f"{NO_ANSWERS}: its samples come of many steps from noise, which a sampler takes outside of the network"
+        fix = f"trainwright sample {self.place.path} draws from it; export it as it is, without --to, and sample from that folder elsewhere"
+        raise RequestError("a diffusion model is exported to no other format", where="--to", why=why, fix=fix)
 
     def answer(self, rows: Any) -> Columns:
         """Raises RequestError: nothing is predicted."""
