@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from trainwright.deploy.model_card import write_card
 from trainwright.deploy.parity.proof import Parity, prove, some_rows
 from trainwright.files.text import write_json, write_text
 
+log = logging.getLogger("trainwright.export")
 PARITY, CARD, LOADER, COLUMNS = "parity.json", "MODEL_CARD.md", "load_model.py", "columns.json"
 
 
@@ -32,9 +34,11 @@ def deliver(trained: Trained, exporter: Exporter, target: Path, data: Any = None
         why = "rounded weights are kept for what they lose on rows, and the run has none of its own"
         fix = "name some that were not trained on: --rows FILE"
         raise RequestError("this file can be judged on no rows", where="--int8", why=why, fix=fix)
+    log.info("the model is traced and written, which takes seconds to minutes")
     exporter.write(trained, target)
     if not exporter.opens:
         return None
+    log.info("%s is asked the same as the run's model", target.name)
     parity = prove(trained, exporter, target, data)
     write_json(target.parent / PARITY, parity.as_json())
     if not parity.passed:

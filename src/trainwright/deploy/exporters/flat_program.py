@@ -87,7 +87,7 @@ def _imports(names: dict[str, Any], source: str) -> list[str]:
 def _refuse_foreign(graph: Any) -> None:
     """Raise RequestError for what is not one of torch's own operators."""
     if any(graph.children()):
-        raise _refusal("the graph has branches (torch.cond, torch.map)", "each is a graph within the graph")
+        raise _refusal("the graph has branches or loops (torch.cond, torch.map, scan)", "each is a graph within the graph")
     for node in graph.graph.nodes:
         family = getattr(node.target, "namespace", "aten")
         if node.op == "call_function" and family not in BUILT_IN:
