@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import tempfile
 from pathlib import Path
@@ -31,6 +32,12 @@ SEQUENCES = ("sequence", "text", "timeseries")
 
 def table() -> dict[str, Any]:
     """Columns of every type, some values missing; `answer` and `amount` follow from the number."""
+    return dict(_written())
+
+
+@functools.cache
+def _written() -> dict[str, Any]:
+    """The same, whose files are written once."""
     random = np.random.default_rng(0)
     number = random.normal(size=ROWS).round(3)
     words = ["red", "green", "blue", "small", "large", "old"]

@@ -1,78 +1,63 @@
-"""One trained table with its ONNX file, shared by the tests of what is made of a run: an export takes seconds."""
+"""Trained tables with their ONNX files, shared by the tests of what is made of a run: an export takes seconds."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import fcntl
+import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from files_and_lists import COLUMNS, write_table
+from shipped_guests import QUICK, Shipped, ShippedFiles, guests
 
 import trainwright as tw
 
-ROWS = 300
-QUICK: dict[str, Any] = {
-    "model": {"combiner": {"type": "concat", "depth": 1, "width": 16}},
-    "trainer": {"max_epochs": 2, "batch_size": 64, "trackers": ["csv"]},
-    "evaluation": {"baselines": [], "importance": False, "report": False},
-}
+RUN, ONNX, ROWS, NAMES = "run", "onnx", "rows.pickle", "names.json"
 
 
-@dataclass(frozen=True)
-class Shipped:
-    """A run, and the folder that it was exported to as ONNX."""
-
-    run: Any
-    folder: Path
-    exported: Any
-
-    @property
-    def file(self) -> Path:
-        """The ONNX file."""
-        return self.folder / "model.onnx"
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that the first process of a test run that asks for it makes; those beside it wait, and read it."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with open(f"{folder}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            make(folder)
+    return folder
 
 
-def guests(rows: int = ROWS, seed: int = 0) -> dict[str, Any]:
-    """Numbers, words in several spellings, lists of words and dates, with missing ones; `stays` and `spends` follow from them, mostly."""
-    random = np.random.default_rng(seed)
-    age, fare = random.normal(40, 12, rows).round(1), random.exponential(30, rows).round(2)
-    member = random.choice(["yes", "no"], rows)
-    chance = age / 40 + np.where(member == "yes", 1.0, -1.0) + random.normal(0, 0.5, rows)
-    return {
-        "age": [None if row % 11 == 5 else float(each) for row, each in enumerate(age)],
-        "fare": fare.tolist(),
-        "member": member.tolist(),
-        "port": [None if row % 13 == 2 else str(each) for row, each in enumerate(random.choice(["Köln", "Bari", "Split"], rows))],
-        "likes": ["|".join(random.choice(["sea", "sun", "food"], random.integers(1, 4), replace=False)) for _ in range(rows)],
-        "since": [f"20{10 + row % 14}-{1 + row % 12:02d}-{1 + row % 28:02d}" for row in range(rows)],
-        "stays": np.where(chance > 1, "long", "short").tolist(),
-        "spends": (fare * 2 + age).round(2).tolist(),
-    }
+def train_and_export(folder: Path, rows: Any, **options: Any) -> None:
+    run = tw.train(rows, run_dir=folder / RUN, **options, **QUICK)
+    exported = tw.export(run.path, "onnx", folder / ONNX)
+    (folder / NAMES).write_text(json.dumps([each.name for each in exported.files]))
+
+
+def ship_guests(folder: Path) -> None:
+    columns = {"likes": {"type": "set"}, "since": {"type": "date"}, "port": {"type": "category", "join": ["case"]}}
+    train_and_export(folder, guests(), target=["stays", "spends"], columns=columns)
+
+
+def ship_files(folder: Path) -> None:
+    folder.mkdir()
+    rows = write_table(folder, 40)
+    rows.to_pickle(folder / ROWS)
+    train_and_export(folder, rows, target="price", columns=COLUMNS)
 
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Shipped:
     """The run of guests, exported as ONNX."""
-    folder = tmp_path_factory.mktemp("shipped")
-    columns = {"likes": {"type": "set"}, "since": {"type": "date"}, "port": {"type": "category", "join": ["case"]}}
-    run = tw.train(guests(), target=["stays", "spends"], columns=columns, run_dir=folder / "run", **QUICK)
-    return Shipped(run, folder / "onnx", tw.export(run.path, "onnx", folder / "onnx"))
-
-
-@dataclass(frozen=True)
-class ShippedFiles(Shipped):
-    """The same, and the rows that it was trained on."""
-
-    rows: pd.DataFrame
+    folder = made_once(tmp_path_factory, "shipped", ship_guests)
+    return Shipped(tw.load(folder / RUN), folder / ONNX, json.loads((folder / NAMES).read_text()))
 
 
 @pytest.fixture(scope="session")
 def shipped_files(tmp_path_factory: pytest.TempPathFactory) -> ShippedFiles:
     """A run of lists, texts, pictures and recordings, exported as ONNX."""
-    folder = tmp_path_factory.mktemp("shipped-files")
-    rows = write_table(folder, 40)
-    run = tw.train(rows, target="price", columns=COLUMNS, run_dir=folder / "run", **QUICK)
-    return ShippedFiles(run, folder / "onnx", tw.export(run.path, "onnx", folder / "onnx"), rows)
+    folder = made_once(tmp_path_factory, "shipped-files", ship_files)
+    names = json.loads((folder / NAMES).read_text())
+    return ShippedFiles(tw.load(folder / RUN), folder / ONNX, names, pd.read_pickle(folder / ROWS))

@@ -14,7 +14,7 @@ COLUMNS: dict[str, Any] = {
     "bag": "bag",
     "steps": {"type": "sequence", "encoder": "pooled"},
     "size": "vector",
-    "heart": {"type": "timeseries", "encoder": "conv"},
+    "heart": {"type": "timeseries", "encoder": {"type": "conv", "depth": 1, "width": 8}},
     "note": {"type": "text", "encoder": "pooled"},
     "picture": {"type": "image", "size": 16, "encoder": {"type": "small_cnn", "widths": [8]}},
     "sound": {"type": "signal", "encoder": "fcn_wang"},

@@ -15,8 +15,8 @@ import onnx
 import onnxruntime
 import pyarrow as pa
 import pytest
+from shipped_guests import Shipped, guests
 
-from conftest import Shipped, guests  # type: ignore[attr-defined]
 from trainwright.cli.main import main
 from trainwright.config.errors import RequestError, RunError
 from trainwright.deploy.exporters.onnx_exporter import open_session
@@ -26,7 +26,7 @@ from trainwright.domains.deliverable import TextTable
 
 def test_the_folder_has_the_artifact_its_proof_its_card_and_its_loader(shipped: Shipped) -> None:
     assert {each.name for each in shipped.folder.iterdir()} == {"model.onnx", "parity.json", "load_model.py", "MODEL_CARD.md"}
-    assert [each.name for each in shipped.exported.files] == ["MODEL_CARD.md", "load_model.py", "model.onnx", "parity.json"]
+    assert shipped.exported == ["MODEL_CARD.md", "load_model.py", "model.onnx", "parity.json"]
 
 
 def test_the_proof_is_on_256_rows_of_the_run_and_holds_to_1e_5(shipped: Shipped) -> None:

@@ -10,9 +10,9 @@ import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from shipped_guests import QUICK, Shipped, guests
 
 import trainwright as tw
-from conftest import Shipped, guests
 from trainwright.api.export import make_exporter, refuse_different
 from trainwright.api.predictors.kinds import open_place
 from trainwright.cli.exported import describe_parity
@@ -65,16 +65,17 @@ def test_an_int8_file_is_judged_by_its_metrics_and_says_what_it_is(shipped: Ship
     assert ("depends on the rows that are asked with it" in shown) is (mode == "dynamic")
 
 
-def test_the_command_writes_an_int8_file_with_all_that_stands_beside_it(
-    shipped: Shipped, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_writes_an_int8_file_with_all_that_stands_beside_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    numbers = {name: each for name, each in guests().items() if name in ("age", "fare", "spends")}
+    run = tw.train(numbers, target="spends", run_dir=tmp_path / "run", **QUICK)
     options = ["--int8", "static", "--max-drop", "5", "--int8-rows", "100"]
-    assert main(["export", str(shipped.run.path), "-o", str(tmp_path / "small.onnx"), *options]) == 0
+    assert main(["export", str(run.path), "-o", str(tmp_path / "out" / "small.onnx"), *options]) == 0
     assert "spends.r2" in capsys.readouterr().out
-    assert {each.name for each in tmp_path.iterdir()} == {"small.onnx", "parity.json", "load_model.py", "MODEL_CARD.md"}
-    assert json.loads((tmp_path / "parity.json").read_text())["int8"]["calibration"] == {"rows": 100, "ranges": "minmax"}
-    assert "DequantizeLinear" in {each.op_type for each in onnx.load(tmp_path / "small.onnx").graph.node}
-    assert "int8" in (tmp_path / "MODEL_CARD.md").read_text()
+    folder = tmp_path / "out"
+    assert {each.name for each in folder.iterdir()} == {"small.onnx", "parity.json", "load_model.py", "MODEL_CARD.md"}
+    assert json.loads((folder / "parity.json").read_text())["int8"]["calibration"] == {"rows": 100, "ranges": "minmax"}
+    assert "DequantizeLinear" in {each.op_type for each in onnx.load(folder / "small.onnx").graph.node}
+    assert "int8" in (folder / "MODEL_CARD.md").read_text()
 
 
 def test_a_file_that_loses_more_than_it_may_is_refused_with_the_layer_that_costs_most(tmp_path: Path) -> None:

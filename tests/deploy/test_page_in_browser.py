@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from shipped_guests import guests
 
 from browser import FAINT, UNREACHABLE, Browser, find_chromium
-from conftest import guests
 
 chromium = find_chromium()
 pytestmark = pytest.mark.skipif(chromium is None, reason="no Chromium on this machine (set CHROMIUM to its path)")

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
+from shipped_guests import Shipped, guests
 
-from conftest import Shipped, guests  # type: ignore[attr-defined]
 from trainwright.cli.main import main
 from trainwright.deploy import hosted_predictor
 

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pytest
+from shipped_guests import guests
 from test_server import application, post
 
-from conftest import guests
 from trainwright.deploy.host.model import open_model
 
 MORE = {"age": [None, 1e9, -5.0], "fare": [0.0, 3.5, 1.0], "member": ["yes", "YES", None], "port": ["köln", "Köln", "Atlantis"],

@@ -42,7 +42,8 @@ def table(seed: int = 0) -> dict[str, Any]:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """The smallest run of a table."""
     place = tmp_path_factory.mktemp("formats") / "run"
-    options = {"trainer": {"max_epochs": 1}, "run": {"device": "cpu"}, "evaluation": {"report": False, "baselines": []}}
+    quick = {"report": False, "baselines": [], "importance": False}
+    options = {"trainer": {"max_epochs": 1}, "run": {"device": "cpu"}, "evaluation": quick}
     tw.train(table(), target="y", run_dir=place, **options)
     return Trained(place, open_place(find_place(place)))
 

@@ -95,7 +95,8 @@ def worst_in_onnx(deliverable: Together, path: Path) -> dict[str, float]:
     return worst
 
 
-SOME = ["embedding", "piecewise_linear", "embedding_bag", "rnn", "transformer", "conv", "small_cnn", "fcn_wang, lengths"]
+SOME = ["piecewise_linear", "rnn", "transformer", "fcn_wang, lengths"]
+"""Others — embeddings, bags, convolutions, pictures — are proven where `shipped` and `shipped_files` are exported."""
 
 
 def test_encoders_answer_in_onnx_as_the_run_does_for_any_number_of_rows_and_lengths(tmp_path: Path) -> None:
