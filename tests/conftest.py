@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import gc
 import os
 import shutil
 import signal
@@ -64,6 +65,12 @@ def syncs_at_once() -> Iterator[None]:
     os.fsync = lambda descriptor: os.fstat(descriptor) and None
     yield
     os.fsync = sync
+
+
+def pytest_collection_finish() -> None:
+    """What is there before the first test stays: no search for garbage walks millions of objects of libraries and of tests again."""
+    gc.collect()
+    gc.freeze()
 
 
 OURS = ("TRAINWRIGHT_", "OMP_", "CUDA_", "CUBLAS_", "SLURM_", "RANK", "WORLD_SIZE", "LOCAL_RANK", "COLUMNS", "NO_COLOR")

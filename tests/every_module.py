@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pkgutil
 from contextlib import suppress
 from importlib import import_module
@@ -17,3 +18,5 @@ for name in (*names, *BESIDE):
     if not name.startswith(APART):
         with suppress(ImportError):  # of an extra that is not installed
             import_module(name)
+
+gc.freeze()  # nothing of it is garbage: a search in a forked process would walk it all, and copy what it touches
