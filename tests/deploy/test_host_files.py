@@ -19,7 +19,9 @@ from trainwright.deploy.host.faults import FaultyRows, Told
 from trainwright.deploy.host.model import HostedModel, open_model
 from trainwright.deploy.host.pictures import PictureReader
 from trainwright.deploy.host.recordings import ArrayReader, RecordingReader
+from trainwright.deploy.server.bodies import of_rows
 from trainwright.deploy.server.refusals import status_of
+from trainwright.deploy.server.run_backend import RunBackend
 from trainwright.domains.place import find_place
 from trainwright.domains.tables.predictor import open_table
 
@@ -97,6 +99,16 @@ def test_what_is_no_such_file_is_refused_in_words_with_its_row(column: Column, v
     reader = {"image": PictureReader, "signal": RecordingReader, "file": ArrayReader}[column.kind](column)
     reader.limit(1_000_000)
     assert said in refusal(reader, value)
+
+
+def test_a_run_that_torch_answers_keeps_the_limit_on_pixels_too(shipped_files: Any) -> None:
+    row = sent(shipped_files.rows.iloc[0].to_dict())
+    predictor = open_table(find_place(shipped_files.run.path))
+    rows = RunBackend(predictor, "files", "", max_pixels=20 * 24).read_json(of_rows([row])).raw
+    assert RunBackend(predictor, "files", "", max_pixels=20 * 24).run(rows).num_rows == 1
+    with pytest.raises(FaultyRows, match="too large") as caught:
+        RunBackend(predictor, "files", "", max_pixels=20 * 24 - 1).run(rows)
+    assert status_of(caught.value) == 413 and "(--max-pixels)" in caught.value.why
 
 
 def test_a_recording_that_says_less_than_those_of_training_is_read_as_they_were() -> None:

@@ -55,5 +55,8 @@ def test_a_form_that_cannot_be_read_is_told(app, path, fields, status, said):
 def test_json_is_answered_as_without_it_and_its_forms_are_not_known_otherwise(app, tmp_path):
     rows = json.dumps({"rows": [ROW]})
     assert "predictions" in send(app, "POST", "/predict", content=rows, headers={"content-type": "application/json"}).json()
+    other = send(app, "POST", "/batch_predict", content=rows, headers={"content-type": "application/json"})
+    assert other.status_code == 415 and "to /predict" in other.json()["error"]["fix"]
+    assert send(app, "GET", "/batch_predict").status_code == 405
     plain = application(open_model(write_model(tmp_path / "well.onnx")))
     assert send(plain, "POST", "/batch_predict", data={"dataset": "{}"}).status_code == 404
