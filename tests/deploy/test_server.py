@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import socket
 
 import httpx
 import numpy as np
@@ -309,6 +310,13 @@ def test_a_number_that_64_bits_cannot_hold_is_named_as_it_was_sent(app, given):
     assert what.endswith("is infinite as a number of 64 bits") and what.startswith(repr(given)[:70])
     listed = post(app, {"rows": [{**ROW, "place": [1, given]}]}).json()["error"]["what"]
     assert listed.endswith("is infinite as a number of 64 bits") and listed.startswith(repr(given)[:70])
+
+
+def test_answers_are_sent_at_once():
+    with bind(ServeOptions(port=0)) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.proto == socket.IPPROTO_TCP, "asyncio turns the delay of small packets off for these alone"
 
 
 def test_a_port_that_is_taken_and_an_address_of_another_machine_are_told():

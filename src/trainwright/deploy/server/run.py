@@ -28,7 +28,8 @@ def bind(options: ServeOptions) -> socket.socket:
     where = f"{options.host}:{options.port}"
     try:
         family = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0][0]
-        made = socket.socket(family)
+        # asyncio sends what is written at once only where a socket says that it is TCP; else an answer's second packet waits 40 ms
+        made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             made.bind((options.host, options.port))
