@@ -85,13 +85,17 @@ def refusal(reader: Any, value: Any) -> str:
         (PICTURE, {"bytes": png(40, 30)[:60]}, "→ send a picture that is whole, one of .jpg, .jpeg"),
         (PICTURE, {"bytes": png(2000, 2000)}, "2,000 × 2,000 pixels, and this server takes 1,000,000 (--max-pixels) → send a smaller one"),
         (SOUND, {"bytes": b"#EXTM3U\nfile:///etc/passwd"}, "it is none of"),
-        (SOUND, {"bytes": b"record 1 100 10\n/etc/passwd 16"}, "→ send a recording that is whole, one of .wav"),
+        (SOUND, {"bytes": b"record 1 100 10\n/etc/passwd 16"}, "the header of a WFDB record, whose samples are in another file; one file"),
         (SOUND, {"bytes": b"\x89HDF\r\n\x1a\n"}, "it is none of"),
         (SOUND, {"bytes": b"RIFF\x00\x00"}, "→ send a recording that is whole, one of .wav"),
         (ARRAY, {"bytes": npy(np.array([{}], object))}, "no .npy file"),
         (ARRAY, {"bytes": pickle.dumps([1])}, "→ send a file .npy that is whole"),
         (ARRAY, {"bytes": npy(np.zeros((2, 4)))}, "it is 2×4, and training had 2×3"),
         (ARRAY, {"bytes": npy(np.array(["a"]))}, "no array of numbers"),
+        (ARRAY, [[1, 2, 3], [4, 5]], "different lengths"),
+        (ARRAY, [[1, 2, 3], [4, 5, None]], "no array of numbers alone"),
+        (ARRAY, [[1, 2, 3], [4, 5, 1e300]], "no float32"),
+        (ARRAY, [[1, 2], [4, 5]], "it is 2×2, and training had 2×3"),
     ],
     ids=lambda each: "",
 )
@@ -120,7 +124,16 @@ def test_a_recording_that_says_less_than_those_of_training_is_read_as_they_were(
         parts = reader.quick([sent], told)
         assert told.faults == [] and parts is not None
         np.testing.assert_array_equal(parts[""][0], values)
-    assert "it has no lead I, II, V1; it has left, right" in refusal(reader, {"bytes": wav(np.zeros((40, 2), "<i2"), 100)})
+        noted = {"rate of training": 1} | ({} if isinstance(sent, list) else {"channels in the order of training": 1})
+        assert told.counts == {"ecg": noted}
+    told = Told()
+    assert reader.quick([values[:, :2].tolist()], told)[""].shape == (1, 3, 2) and told.faults == []
+    reader.quick([{"bytes": b"I,II,V1\n1,2,3\n4,5,6"}, {"bytes": b"time,I,II,V1\n0,1,2,3\n0.01,4,5,6"}], told)
+    assert told.faults == [] and told.counts == {"ecg": {"rate of training": 2}}
+    assert reader.records is False
+    assert "it has 2 channels without a name, and training had 3: I, II, V1" in refusal(
+        reader, {"bytes": wav(np.zeros((40, 2), "<i2"), 100)}
+    )
     told = Told()
     parts = reader.quick([{"bytes": wav(values.T.astype("<i2"), 50)}], told)
     assert told.faults == [] and parts is not None and parts["length"].tolist() == [80]

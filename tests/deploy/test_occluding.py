@@ -111,8 +111,8 @@ def test_a_target_of_texts_is_not_explained() -> None:
 def test_columns_without_a_typical_value_that_refuse_nothing_are_named_not_compared() -> None:
     inputs = [
         {"name": "age", "typical": 3.0},
-        {"name": "day", "typical": None, "required": True},
-        {"name": "note", "typical": None, "required": False},
+        {"name": "day", "typical": None, "required": True, "nullable": False},
+        {"name": "note", "typical": None, "required": True, "nullable": True},
         {"name": "image", "file": True},
     ]
     compared, notes = choose_columns(inputs)

@@ -278,6 +278,8 @@ def test_what_was_answered_is_counted_for_prometheus(model):
 def test_schema_and_openapi_name_the_columns_and_what_is_answered(app):
     schema = send(app, "GET", "/schema").json()
     assert [each["name"] for each in schema["inputs"]] == list(ROW) and schema["inputs"][1]["values"] == ["clerk", "nurse", "pilot"]
+    assert all(each["required"] is True and each["nullable"] is True for each in schema["inputs"])
+    assert post(app, {"rows": [dict(list(ROW.items())[1:])]}).status_code == 422
     assert schema["outputs"][0]["columns"]["probability"] == {"no": "well_probability_no", "yes": "well_probability_yes"}
     described = send(app, "GET", "/openapi.json").json()
     assert set(described["paths"]) == {"/predict", "/explain", "/health", "/ready", "/schema", "/model", "/metrics"}

@@ -31,6 +31,8 @@ class FileReader(ColumnReader):
 
     takes = (dict, bytes, str)
     folder: Path | None = None
+    takes_numbers = False
+    """Whether lists of numbers are taken in place of a file."""
 
     def __init__(self, column: Column) -> None:
         super().__init__(column)
@@ -66,13 +68,13 @@ class FileReader(ColumnReader):
         if value is None:
             return None
         try:
-            content = content_of(value, self.folder)
+            content = None if isinstance(value, list) and self.takes_numbers else content_of(value, self.folder)
         except Unreadable as error:
             fix = SENT if self.folder is None else "name a file that is there and may be read"
             told.refuse(self.name, [row], [""], "the file cannot be read", why=str(error), fix=fix)
             return None
         try:
-            return self.further.applied(self.array(content))
+            return self.further.applied(self.of_numbers(value, told) if content is None else self.of_file(content, told))
         except TooLarge as error:
             told.refuse(self.name, [row], [""], "the file is too large", why=str(error), fix="send a smaller one", too_large=True)
         except Unreadable as error:
@@ -80,6 +82,14 @@ class FileReader(ColumnReader):
         except TrainwrightError as error:
             told.refuse(self.name, [row], [""], error.what, why=error.why, fix=error.fix)
         return None
+
+    def of_file(self, content: bytes, told: Told) -> np.ndarray:
+        """What a file holds, with what it does not say noted; raises Unreadable."""
+        return self.array(content)
+
+    def of_numbers(self, value: list[Any], told: Told) -> np.ndarray:
+        """The array that lists of numbers are; raises Unreadable."""
+        raise Unreadable("it is no content of a file")
 
     def missing(self, arrays: Sequence[np.ndarray | None]) -> np.ndarray:
         """1 for rows without a file, as the graph takes it."""

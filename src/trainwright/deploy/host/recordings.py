@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from trainwright.deploy.host.description import Column
+from trainwright.deploy.host.faults import Told
 from trainwright.deploy.host.files import FileReader, TooLarge
 from trainwright.deploy.host.readers import Parts
-from trainwright.domains.signals.reading import probe
+from trainwright.domains.signals.reading import Facts, probe
 from trainwright.domains.signals.reading.facts import channel_names
 from trainwright.domains.signals.recording import Reader
 from trainwright.features.npy import KINDS, Unreadable
@@ -36,6 +37,11 @@ BEGINNINGS = {
 """First bytes of a file → its ending. A file that may name others (WFDB, HDF5, playlists) is not among them, since it would open them."""
 SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aiff")
 """Of these two libraries say at length why they cannot read one."""
+RATE_OF_TRAINING, ORDER_OF_TRAINING = "rate of training", "channels in the order of training"
+"""What is noted where a recording does not say its rate, or which channel is which."""
+ONE_FILE = "one file has to hold all of it: .npy or .wav with a channel for each lead in the order of training, .csv with their names, .edf"
+SOUND_FROM = 3000
+"""Samples a second from which browsers record."""
 SAMPLES = 1 << 26
 """Samples of all channels that one recording may have: some kinds of file say many in few bytes."""
 
@@ -45,6 +51,7 @@ class ArrayReader(FileReader):
 
     wanted, such = "a file .npy", '{"base64": "…"}'
     accept = ".npy"
+    takes_numbers = True
 
     def __init__(self, column: Column) -> None:
         super().__init__(column)
@@ -61,6 +68,9 @@ class ArrayReader(FileReader):
         """Whether one of its dimensions is time."""
         return self.ragged
 
+    def of_numbers(self, value: list[Any], told: Told) -> np.ndarray:
+        return numbers_of(value)
+
     def array(self, content: bytes) -> np.ndarray:
         try:
             found = np.load(BytesIO(content), allow_pickle=False)
@@ -70,8 +80,8 @@ class ArrayReader(FileReader):
             raise Unreadable("it holds no array of numbers")
         return found.astype(np.float32)
 
-    def _array(self, value: Any, row: int, told: Any) -> np.ndarray | None:
-        found = super()._array(_as_file(value), row, told)
+    def _array(self, value: Any, row: int, told: Told) -> np.ndarray | None:
+        found = super()._array(value, row, told)
         if found is None or not (fault := self._shape_fault(found)):
             return found
         told.refuse(self.name, [row], [""], "the file holds an array of another shape", why=fault, fix="send one as in training")
@@ -100,16 +110,19 @@ class ArrayReader(FileReader):
         return {"": made, "length": np.array(lengths, np.int64)}
 
 
-def _as_file(value: Any) -> Any:
-    """An array that was sent as lists of JSON, as the .npy file that holds it; anything else as it is."""
-    if not isinstance(value, list):
-        return value
-    content = BytesIO()
+def numbers_of(value: list[Any]) -> np.ndarray:
+    """Lists in lists as an array, float32; raises Unreadable for what is no such array, or is not all numbers."""
     try:
-        np.save(content, np.array(value, np.float32), allow_pickle=False)
-    except (ValueError, TypeError, OverflowError):
-        return {"bytes": b""}  # which is no file either, and told so
-    return {"bytes": content.getvalue()}
+        found = np.asarray(value)
+    except ValueError as error:
+        raise Unreadable("its lists are of different lengths") from error
+    if found.dtype.kind not in "iuf" or not found.size:
+        raise Unreadable("it is no array of numbers alone")
+    with np.errstate(over="ignore"):
+        made = found.astype(np.float32)
+    if not np.isfinite(made).all():
+        raise Unreadable("it has numbers that no float32 holds")
+    return made
 
 
 class RecordingReader(ArrayReader):
@@ -125,24 +138,31 @@ class RecordingReader(ArrayReader):
         given = {name: each for name, each in column.option("reading", {}).items() if name in known}
         leads = given.get("leads")
         self.reader = Reader(**{**given, "leads": tuple(leads) if leads else None})
-        self.records = len(leads or [""]) == 1
+        self.records = self.shape[:1] == [1] and not _named(leads or ()) and (self.reader.rate or SOUND_FROM) >= SOUND_FROM
 
     @property
     def is_series(self) -> bool:
         return True
 
+    def of_numbers(self, value: list[Any], told: Told) -> np.ndarray:
+        told.count(self.name, RATE_OF_TRAINING, 1)
+        return numbers_of(value)
+
     def array(self, content: bytes) -> np.ndarray:
+        return self.of_file(content, Told())
+
+    def of_file(self, content: bytes, told: Told) -> np.ndarray:
         ending = _ending_of(content)
         with tempfile.TemporaryDirectory(prefix="trainwright-") as folder:
             path = Path(folder, f"recording{ending}")
             path.write_bytes(content)
-            reader = self._completed(str(path), ending)
+            reader = self._completed(str(path), ending, told)
             facts = reader.probe(str(path))
             if facts.length * max(len(facts.channels), 1) > SAMPLES:
                 raise TooLarge(f"it has {facts.length:,} samples of {len(facts.channels)} channels, and {SAMPLES:,} are taken")
             return reader.read(str(path))
 
-    def _completed(self, path: str, ending: str) -> Reader:
+    def _completed(self, path: str, ending: str, told: Told) -> Reader:
         """The reader, with what a file does not say as it was in training: how many samples a second, and which channel is which."""
         try:
             facts = probe(path, rate=self.reader.file_rate, repair=self.reader.repairs)
@@ -150,14 +170,30 @@ class RecordingReader(ArrayReader):
             if ending not in SOUNDS:
                 raise
             raise Unreadable(f"it begins as a {ending} file does, and what follows is damaged or cut off") from error
-        reader, leads = self.reader, self.reader.leads
-        if facts.rate is None:
+        reader = self.reader
+        if facts.rate is None and reader.rate:
+            told.count(self.name, RATE_OF_TRAINING, 1)
             reader = replace(reader, file_rate=reader.rate)
-        count = len(facts.channels)
-        unnamed = tuple(facts.channels) in (channel_names(count), tuple(f"channel_{number}" for number in range(1, count + 1)))
-        if leads is not None and len(leads) == count and unnamed and set(leads) != set(facts.channels):
+        if self._are_in_order(facts):
+            told.count(self.name, ORDER_OF_TRAINING, 1)
             reader = replace(reader, leads=None, channel="all")
         return reader
+
+    def _are_in_order(self, facts: Facts) -> bool:
+        """Whether channels without names are the leads of training in their order; raises Unreadable for more or fewer of them."""
+        leads, count = self.reader.leads, len(facts.channels)
+        if leads is None or _named(facts.channels) or {each.casefold() for each in leads} & set(facts.channels):
+            return False
+        if count != len(leads):
+            channels = f"{count} channel{'s' * (count != 1)} without a name"
+            raise Unreadable(f"it has {channels}, and training had {len(leads)}: {', '.join(leads)}")
+        return True
+
+
+def _named(channels: Sequence[str]) -> bool:
+    """Whether channels have names beside those that are given to channels without."""
+    count = len(channels)
+    return bool(channels) and tuple(channels) not in (channel_names(count), tuple(f"channel_{number}" for number in range(1, count + 1)))
 
 
 def _ending_of(content: bytes) -> str:
@@ -170,5 +206,19 @@ def _ending_of(content: bytes) -> str:
     except UnicodeDecodeError:
         text = ""
     if not text.strip() or "\0" in text or text.lstrip().startswith(("#EXTM3U", "<", "{", "[")):
-        raise Unreadable(f"it is none of {RecordingReader.accept.replace(',', ', ')}")
+        raise Unreadable(f"it is none of {RecordingReader.accept.replace(',', ', ')}; {ONE_FILE}")
+    if _is_wfdb_header(text):
+        raise Unreadable(f"it is the header of a WFDB record, whose samples are in another file; {ONE_FILE}")
     return ".csv"
+
+
+def _is_wfdb_header(text: str) -> bool:
+    """Whether a text is a line of a record, and one of a file of samples: `100 2 360`, `100.dat 212 …`."""
+    lines = [each.split() for each in text.splitlines() if each.strip() and not each.startswith("#")][:2]
+    if len(lines) < 2 or min(map(len, lines)) < 2 or not lines[0][1].isdigit() or not lines[1][1][0].isdigit():
+        return False
+    try:
+        float(lines[1][0])
+    except ValueError:
+        return "," not in lines[1][0]
+    return False

@@ -126,7 +126,7 @@ def choose_number(target: dict[str, Any], outputs: Raw) -> Explained:
 def choose_columns(inputs: Sequence[dict[str, Any]]) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """The columns that have a typical value which the model takes, and what is said of the others; files are looked at by windows."""
     plain = [each for each in inputs if not each.get("file")]
-    usual = [each for each in plain if each.get("typical") is not None or not each.get("required")]
+    usual = [each for each in plain if each.get("typical") is not None or each.get("nullable")]
     compared = {each["name"]: each for each in usual[:MOST_COLUMNS]}
     rest = [each["name"] for each in plain if each["name"] not in compared]
     more = f" and {len(rest) - 5:,} more" if len(rest) > 5 else ""

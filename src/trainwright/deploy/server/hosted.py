@@ -77,7 +77,8 @@ def describe_column(reader: ColumnReader) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": column.name,
         "type": column.kind,
-        "required": column.policy == "error",
+        "required": True,
+        "nullable": column.policy != "error",
         "typical": column.option("typical"),
     }
     facts = {name: column.option(name) for name in ("low", "high", "length", "formats", "shape", "rate", "channels", "times")}

@@ -48,7 +48,8 @@ class RunBackend:
             {
                 "name": each.name,
                 "type": each.type,
-                "required": False,
+                "required": True,
+                "nullable": True,
                 "typical": None,
                 "shape": list(each.shape),
                 "file": each.type in FILES,

@@ -13,7 +13,7 @@ export function makeField(input, index) {
   const made = maker(input)(input, id);
   const wrong = tag("p", { class: "wrong", id: `${id}-wrong`, hidden: true });
   const hint = made.hint ? tag("p", { class: "hint", id: `${id}-hint` }, made.hint) : null;
-  const kind = tag("span", { class: "kind" }, input.type + (input.required ? "" : ", may be empty"));
+  const kind = tag("span", { class: "kind" }, input.type + (input.nullable ? ", may be empty" : ""));
   const name = made.group ? tag("span", { class: "name", id: `${id}-name` }, input.name, kind) : tag("label", { class: "name", for: id }, input.name, kind);
   const group = made.group ? { role: "group", "aria-labelledby": `${id}-name` } : {};
   const node = tag("div", { class: "field", "data-name": input.name, "data-type": input.type, ...group }, name, tag("div", {}, made.node, hint, wrong));
