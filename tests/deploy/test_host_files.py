@@ -152,6 +152,21 @@ def wav(samples: np.ndarray, rate: int) -> bytes:
     return content.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("channels", "leads", "rate", "records"),
+    [
+        (1, ["mono"], 8000.0, True),
+        (1, None, 8000.0, True),
+        (2, None, 8000.0, False),
+        (1, ["II"], 8000.0, False),
+        (1, ["mono"], 500.0, False),
+    ],
+)
+def test_a_microphone_is_offered_where_mono_sound_fits_alone(channels: int, leads: list[str] | None, rate: float, records: bool) -> None:
+    column = Column("sound", "signal", {"shape": [channels, 40], "reading": {"rate": rate, "leads": leads}})
+    assert RecordingReader(column).records is records
+
+
 def test_a_missing_picture_has_the_mean_colour_and_is_said_to_be_missing() -> None:
     told = Told()
     parts = PictureReader(PICTURE).quick([None, {"bytes": png(8, 8)}], told)
