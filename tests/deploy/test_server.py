@@ -16,7 +16,6 @@ from made_models import ROW, write_model
 from trainwright.config.errors import RequestError
 from trainwright.deploy.host.description import Column
 from trainwright.deploy.host.model import open_model
-from trainwright.deploy.host.recordings import RecordingReader
 from trainwright.deploy.host.values import DateReader, NumberReader
 from trainwright.deploy.server.app import Application
 from trainwright.deploy.server.hosted import HostedBackend, describe_column
@@ -298,12 +297,6 @@ def test_a_range_that_begins_at_zero_is_in_the_schema():
     found = describe_column(NumberReader(Column("age", "number", {"low": 0, "high": 9, "typical": 1})))
     assert (found["low"], found["high"]) == (0, 9) and "formats" not in found
     assert describe_column(DateReader(Column("day", "date", {"times": False})))["times"] is False
-
-
-@pytest.mark.parametrize(("leads", "records"), [(None, True), (["I"], True), (["I", "II"], False)])
-def test_a_microphone_is_offered_where_one_channel_is_enough(leads, records):
-    column = Column("ecg", "signal", {"shape": [len(leads or "1"), 40], "axes": [1, 40], "reading": {"rate": 100.0, "leads": leads}})
-    assert describe_column(RecordingReader(column))["microphone"] is records
 
 
 @pytest.mark.parametrize("given", ["1e999", 10**400, "-1e999"], ids=["text", "digits", "below"])
