@@ -69,7 +69,7 @@ def train(model: Scaled, pixels: np.ndarray, labels: np.ndarray, epochs: int, ra
     return model.eval()
 
 
-def opened(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+def open_session(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -113,7 +113,7 @@ def measure(name: str, make: Callable[[], Scaled], epochs: int, seeds: int) -> N
         model = train(make(), pixels, labels, epochs)
         with tempfile.TemporaryDirectory() as folder:
             files = files_of(model, pixels, Path(folder))
-            ways = {"torch": in_torch(model), **{each: opened(path) for each, path in files.items()}}
+            ways = {"torch": in_torch(model), **{each: open_session(path) for each, path in files.items()}}
             sizes = {each: path.stat().st_size for each, path in files.items()}
             times = compare_latency(
                 {each: partial(way, others[:ROWS]) for each, way in ways.items()}, repeats=60, seconds=20, clock=thread_time

@@ -59,4 +59,5 @@ def test_names_of_a_line_are_those_of_torch(number: int) -> None:
         home, *parts = name.split(".")
         found = HOMES[home]
         for part in parts:
+            assert hasattr(found, part), f"{name}: there is no '{part}'"
             found = getattr(found, part)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainwright.api.inspect import record_model
-from trainwright.api.parent import Parent, name_parent
+from trainwright.api.parent import Parent, name_parent, require_finished
 from trainwright.api.predictors.kinds import kind_of
 from trainwright.api.run import Run
 from trainwright.api.run_place import absent_folders, refuse_taken, remove_unbegun
@@ -17,7 +17,7 @@ from trainwright.calibration.fitting import merge_methods, named, usual_of
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.config.compose import Assignment, assign_option, override
 from trainwright.config.dump import dump
-from trainwright.config.errors import RequestError, RunError
+from trainwright.config.errors import RequestError
 from trainwright.config.part import load_named
 from trainwright.config.places import spell_key
 from trainwright.config.trust import as_received, name_own
@@ -28,7 +28,6 @@ from trainwright.runs.directory import RunDirectory
 from trainwright.runs.environment import command_line, environment
 from trainwright.runs.log import log_to_file
 from trainwright.runs.signing import sign
-from trainwright.runs.ways_on import to_its_end
 from trainwright.systems.run_config import Config, read_config
 
 log = logging.getLogger(__name__)
@@ -58,17 +57,7 @@ def calibrate(
     if place.run is None:
         why = "it has no validation rows to fit on, and no test rows to show what it is worth"
         raise RequestError("an exported model cannot be calibrated", where=str(path), why=why, fix="calibrate its run, then export that")
-    return _calibrate(_ready(place.run), data, methods, list(settings), targets, where)
-
-
-def _ready(found: RunDirectory) -> RunDirectory:
-    """The run; raises RunError while it is written, and where it has no model yet."""
-    if found.alive:
-        raise RunError("this run is being written", where=str(found.path), fix="wait for it, or stop it")
-    if not found.config.is_file() or found.status != "finished":
-        why = "training did not reach its end"
-        raise RunError("this run has no model yet", where=str(found.path), why=why, fix=to_its_end(found.path))
-    return found
+    return _calibrate(require_finished(place.run), data, methods, list(settings), targets, where)
 
 
 @as_received

@@ -20,9 +20,20 @@ from trainwright.config.name_patterns import other_spelling
 from trainwright.engine.state import AVERAGES, EVALUATED, OPTIMIZER, RUNNING, STATE, SYSTEM
 from trainwright.files.whole import whole_file, whole_folder
 from trainwright.runs.directory import RunDirectory
+from trainwright.runs.ways_on import to_its_end
 from trainwright.systems.run_config import read_config
 
 log = logging.getLogger(__name__)
+
+
+def require_finished(found: RunDirectory) -> RunDirectory:
+    """The run that a child with another model is made of; raises RunError while it is written, and where it has no model yet."""
+    if found.alive:
+        raise RunError("this run is being written", where=str(found.path), fix="wait for it, or stop it")
+    if not found.config.is_file() or found.status != "finished":
+        why = "training did not reach its end"
+        raise RunError("this run has no model yet", where=str(found.path), why=why, fix=to_its_end(found.path))
+    return found
 
 
 @dataclass(frozen=True)

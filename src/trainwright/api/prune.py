@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from trainwright.api.kinds import prepare_run, with_name
-from trainwright.api.parent import Parent
+from trainwright.api.parent import Parent, require_finished
 from trainwright.api.predictors.kinds import kind_of, open_place
 from trainwright.api.ranks import join_for
 from trainwright.api.run import Run
@@ -16,7 +16,7 @@ from trainwright.api.run_place import refuse_taken
 from trainwright.api.training import Start, train_prepared
 from trainwright.config.compose import Assignment, assign_option, override
 from trainwright.config.durations import Duration
-from trainwright.config.errors import ConfigError, RequestError, RunError
+from trainwright.config.errors import ConfigError, RequestError
 from trainwright.config.model import PartConfig
 from trainwright.config.part_options import check_options
 from trainwright.config.places import spell_key
@@ -29,7 +29,6 @@ from trainwright.engine.state import STATE
 from trainwright.files.text import read_json
 from trainwright.nn.pruning.sparsity import FILE
 from trainwright.runs.directory import RunDirectory
-from trainwright.runs.ways_on import to_its_end
 from trainwright.systems.run_config import read_config
 
 FINETUNE = "write for example finetune='5 epochs' or '500 steps'"
@@ -60,7 +59,7 @@ def prune(
         raise RequestError("an exported model cannot be pruned", where=str(path), why=why, fix="prune its run, then export that")
     own = {"names": list([names] if isinstance(names, str) else names), "exclude": list([exclude] if isinstance(exclude, str) else exclude)}
     asked = read_asked(method, {**own, "schedule": schedule, **options}, where)
-    return _prune(_ready(place.run), asked, _length(finetune, where), list(settings), where)
+    return _prune(_require_prunable(place.run), asked, _length(finetune, where), list(settings), where)
 
 
 def read_asked(method: str, given: Mapping[str, Any], where: str) -> PruningOptions:
@@ -106,13 +105,9 @@ def _length(finetune: str, where: str) -> Duration | None:
     return found if found.value else None
 
 
-def _ready(found: RunDirectory) -> RunDirectory:
+def _require_prunable(found: RunDirectory) -> RunDirectory:
     """The run; raises RequestError for one of tw.fit, RunError where it is written or has no model yet."""
-    if found.alive:
-        raise RunError("this run is being written", where=str(found.path), fix="wait for it, or stop it")
-    if not found.config.is_file() or found.status != "finished":
-        why = "training did not reach its end"
-        raise RunError("this run has no model yet", where=str(found.path), why=why, fix=to_its_end(found.path))
+    require_finished(found)
     if kind_of(find_place(found)).form == "fit run":
         why = "its model and its rows are objects of a program"
         fix = "prune there: tw.fit(model, data, callbacks=[{'type': 'pruning', …}])"
@@ -154,7 +149,7 @@ def shrink(path: str | os.PathLike[str], *, finetune: str = "", settings: Sequen
     if place.run is None:
         why = "it has no configuration of training"
         raise RequestError("an exported model cannot be made smaller", where=str(path), why=why, fix="shrink its run, then export that")
-    return _shrink(_ready(place.run), _length(finetune, where), list(settings), where)
+    return _shrink(_require_prunable(place.run), _length(finetune, where), list(settings), where)
 
 
 @as_received

@@ -113,7 +113,7 @@ class _Graph:
         for name, place in self.named.items():
             weight = weights[f"{name}.weight"]
             sizes = [len(weight)] if SIZED[_kind(nodes[place])] == 1 else [weight.shape[1], weight.shape[0]]
-            nodes[place] = _resized(nodes[place], sizes)
+            nodes[place] = _resize_node(nodes[place], sizes)
         return [assign_option("system.model.nodes", nodes, "the weights that are left")]
 
 
@@ -126,7 +126,7 @@ def _kind(node: Any) -> str:
     return str(node.get("type") or next(iter(node), ""))
 
 
-def _resized(node: Any, sizes: list[int]) -> Any:
+def _resize_node(node: Any, sizes: list[int]) -> Any:
     """A node with other sizes: as first arguments, or by their names."""
     kind = _kind(node)
     inside = node["args"] if "args" in node else node.get(kind, node)

@@ -29,10 +29,10 @@ def _add_flag(parser: ArgumentParser, name: str, info: FieldInfo) -> None:
         return
     told = not info.is_required() and info.default not in (None, "", {}, [])
     default = f" (default: {info.default})" if told else ""
-    parser.add_argument(flag(name), metavar=_shown(name, info), dest=name, help=f"{info.description}{default}")
+    parser.add_argument(flag(name), metavar=_show_value(name, info), dest=name, help=f"{info.description}{default}")
 
 
-def _shown(name: str, info: FieldInfo) -> str:
+def _show_value(name: str, info: FieldInfo) -> str:
     """What a flag takes, as the help shows it: what the option says, the words there are, or a kind of value."""
     extra = info.json_schema_extra
     if isinstance(extra, dict) and "metavar" in extra:

@@ -20,7 +20,8 @@ def describe_pruned(made: Run) -> str:
     """The sparsity of each layer and in all, and what the model is worth beside its parent's."""
     found = read_json(made.path / FILE)
     cells = [
-        [*_named(each), f"{each['weights']:,}", f"{each['pruned']:,}", share(each["pruned"], each["weights"])] for each in found["layers"]
+        [*_name_weight(each), f"{each['weights']:,}", f"{each['pruned']:,}", share(each["pruned"], each["weights"])]
+        for each in found["layers"]
     ]
     more = [f"{len(cells) - MOST} more layers are in {FILE}"] if len(cells) > MOST else []
     total = ["total", "", f"{found['weights']:,}", f"{found['pruned']:,}", share(found["pruned"], found["weights"])]
@@ -40,7 +41,7 @@ def _parent_results(made: Run) -> dict[str, Any]:
     return (read_results(RunDirectory.open(parent).path) if parent else None) or {}
 
 
-def _named(layer: Mapping[str, Any]) -> tuple[str, str]:
+def _name_weight(layer: Mapping[str, Any]) -> tuple[str, str]:
     """A weight with its shape."""
     return layer["name"], "×".join(map(str, layer["shape"]))
 

@@ -20,11 +20,11 @@ def run(words: Sequence[str]) -> int:
     launch.start_console()
     from trainwright.api.serve import serve_model
 
-    serve_model(arguments.run, options, told)  # type: ignore[arg-type]
+    serve_model(arguments.run, options, tell_address)  # type: ignore[arg-type]
     return 0
 
 
-def told(address: str) -> None:
+def tell_address(address: str) -> None:
     """Say where it answers; at once, as whoever started it may wait for it."""
     print(f"serving at {bold(address)} (Ctrl-C ends it)", flush=True)
     sys.stdout.flush()

@@ -18,10 +18,11 @@ from trainwright.data.source_piece import SourcePiece, pieces_of
 from trainwright.data.sources.later import later_rows
 from trainwright.deploy.host.answers import column_names
 from trainwright.deploy.host.faults import FaultyRows
-from trainwright.deploy.host.model import HostedModel, open_model, placed
+from trainwright.deploy.host.model import HostedModel, open_model
 from trainwright.deploy.host.rows import Asked
 from trainwright.domains.forms import are_paths, as_rows
 from trainwright.domains.pieces import REASON, Pieces
+from trainwright.domains.placed import place_rows
 from trainwright.domains.predictor import Field, Predictor, Tensors
 
 ROWS = 512
@@ -117,7 +118,7 @@ class HostedPredictor(Predictor):
         raws = [{name: each[at : at + ROWS] for name, each in asked.raw.items()} for at in range(0, max(len(asked.places), 1), ROWS)]
         found = [self.model.run(raw) for raw in raws]
         outputs = {name: np.concatenate([each[name] for each in found]) for name in found[0]}
-        table = placed(self.model.columns(outputs), asked)
+        table = place_rows(self.model.columns(outputs), asked.places, asked.count)
         return table.append_column(REASON, _reasons(asked)) if self.reasons else table
 
     def measure(self, rows: Any, split: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from trainwright.deploy.host.answers import TargetWriter
 from trainwright.deploy.host.description import RE_EXPORT, Description, read_description
 from trainwright.deploy.host.faults import Fault, FaultyRows
 from trainwright.deploy.host.rows import Asked, Raw, RowReader, require_whole
+from trainwright.domains.placed import place_rows
 
 PIP = "pip install 'trainwright[serve]'"
 DTYPES = {
@@ -100,16 +101,7 @@ class HostedModel:
         asked = require_whole(self.read(table, as_text))
         outputs = self.run(asked.raw)
         self.refuse_infinite(outputs, asked)
-        return placed(self.columns(outputs), asked)
-
-
-def placed(table: pa.Table, asked: Asked) -> pa.Table:
-    """Predictions put back among the rows that were given; those without one are null."""
-    if len(asked.places) == asked.count:
-        return table
-    at = np.full(asked.count, -1, np.int64)
-    at[asked.places] = np.arange(len(asked.places))
-    return table.take(pa.array(at, mask=at < 0))
+        return place_rows(self.columns(outputs), asked.places, asked.count)
 
 
 def open_model(path: str | os.PathLike[str], threads: int = 1) -> HostedModel:

@@ -12,7 +12,7 @@ from starlette.requests import Request as PageRequest
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from trainwright._version import __version__
-from trainwright.config.errors import TrainwrightError
+from trainwright.config.errors import FOREIGN, TrainwrightError
 from trainwright.deploy.server import ludwig
 from trainwright.deploy.server.answering import chosen_kind, write_answer
 from trainwright.deploy.server.bodies import FORM, Body, read_body, within
@@ -57,12 +57,11 @@ class Application:
             status = 499
         except TrainwrightError as error:
             await self._refuse(error, noted, status)
-        except Exception:
+        except FOREIGN:  # a fault of ours or of a library is printed whole here, and the next request is answered
             log.exception("%s %s failed", request.method, request.path)
-            await respond_json(
-                noted, 500, {"error": {"what": "the server failed", "fix": "see what it has printed"}}
-            ) if not status else None
-        self.service.counted.answered(known_path(request.path), status, time.monotonic() - request.began)
+            if not status:
+                await respond_json(noted, 500, {"error": {"what": "the server failed", "fix": "see what it has printed"}})
+        self.service.counted.count_answer(known_path(request.path), status, time.monotonic() - request.began)
 
     async def _answer(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         if request.path not in OPEN and not request.path.startswith(PAGE):

@@ -107,7 +107,7 @@ class Batcher:
             found = self.compute(taken[0].raw if len(taken) == 1 else join([each.raw for each in taken]))
         except FOREIGN as error:  # it is raised again for each of those who asked
             return error
-        self.counted.computed(len(taken), sum(each.rows for each in taken))
+        self.counted.count_batch(len(taken), sum(each.rows for each in taken))
         return found
 
     def _deliver(self, taken: list[Waiting], found: Any) -> None:

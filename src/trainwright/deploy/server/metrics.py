@@ -18,14 +18,14 @@ class Counted:
         self.seconds, self.rows, self.batches, self.batched = 0.0, 0, 0, 0
         self.waiting = 0
 
-    def answered(self, path: str, status: int, seconds: float) -> None:
+    def count_answer(self, path: str, status: int, seconds: float) -> None:
         """Count an answer."""
         self.requests[path, status] += 1
         if path == "/predict":
             self.buckets[bisect_left(BOUNDS, seconds)] += 1
             self.seconds += seconds
 
-    def computed(self, requests: int, rows: int) -> None:
+    def count_batch(self, requests: int, rows: int) -> None:
         """Count requests that were computed together."""
         self.batches += 1
         self.batched += requests

@@ -11,13 +11,13 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from trainwright.deploy.host.model import placed
 from trainwright.deploy.host.rows import Asked, require_whole
 from trainwright.deploy.server.batching import Batcher
 from trainwright.deploy.server.bodies import PARTS, Body, of_rows
 from trainwright.deploy.server.metrics import Counted
 from trainwright.deploy.server.options import ServeOptions
 from trainwright.deploy.server.refusals import Refused
+from trainwright.domains.placed import place_rows
 
 AT_ONCE = 1 << 16
 """Bytes of a body that is read on the loop itself; larger ones are read in a thread, so that others are answered meanwhile."""
@@ -73,7 +73,7 @@ class Answer:
 
     def table(self) -> pa.Table:
         """A row of predictions for each that was given, null where it has none."""
-        return placed(self.backend.columns(self.outputs), self.asked)
+        return place_rows(self.backend.columns(self.outputs), self.asked.places, self.asked.count)
 
     def records(self) -> list[dict[str, Any]]:
         """The same as values of JSON."""

@@ -24,6 +24,7 @@ from trainwright.domains.deliverable import Deliverable
 from trainwright.domains.forms import are_paths, as_rows
 from trainwright.domains.pieces import REASON
 from trainwright.domains.place import Place
+from trainwright.domains.placed import place_rows
 from trainwright.domains.predictor import Field, Metrics, Predictor, Tensors
 from trainwright.domains.tables.analysis.of_rows import importance_of
 from trainwright.domains.tables.conformal_columns import conformal_columns
@@ -32,7 +33,6 @@ from trainwright.domains.tables.explained import TableSubject
 from trainwright.domains.tables.measured_intervals import interval_column, measure_intervals
 from trainwright.domains.tables.model import Model, rows_at_once
 from trainwright.domains.tables.pieces import HELD, TablePieces
-from trainwright.domains.tables.placed import place_rows
 from trainwright.domains.tables.position_metrics import measured_outputs
 from trainwright.domains.tables.prepared import PreparedTable
 from trainwright.domains.tables.probes.measured import measure_probes

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from trainwright.config.errors import RequestError
 from trainwright.data.expressions.selected import given_rows
 from trainwright.domains.deliverable import ROWS, Deliverable, Given, TextTable
+from trainwright.domains.placed import place_rows
 from trainwright.domains.predictor import Field, Tensors
 from trainwright.domains.tables.model import Model
-from trainwright.domains.tables.placed import place_rows
 from trainwright.domains.tables.taken import TableRows
 from trainwright.domains.tables.traced_conformal import describe_conformal, traced_columns, traced_conformal
 from trainwright.features.traced.table import TracedInputs, TracedOutputs, describe_table, is_part, read_rows
